@@ -1,0 +1,1 @@
+"""Dagster, thin: the verbs as assets, partitions, jobs and schedules."""

@@ -1,0 +1,33 @@
+"""Errors that say what was wanted, what came, and what to do."""
+
+
+class CollapsePipelineError(Exception):
+    """Anything this package raises on purpose; the message is meant for a person."""
+
+    def __init__(self, wanted: str, got: str, do: str) -> None:
+        self.wanted, self.got, self.do = wanted, got, do
+        super().__init__(f"wanted {wanted}, got {got}; {do}")
+
+
+class BadInputError(CollapsePipelineError):
+    """What a person gave (file, column, name, option, configuration) cannot be used."""
+
+
+class TooFewSamplesError(BadInputError):
+    """A step or a metric needs more rows than there are."""
+
+
+class StoreError(CollapsePipelineError):
+    """The store is missing, locked, full, read-only or not what a manifest pinned."""
+
+
+class LeaseHeldError(StoreError):
+    """Another process is running this corpus."""
+
+
+class OutOfOrderError(BadInputError):
+    """A generation was asked for that the corpus's line cannot take now."""
+
+
+class BackendError(CollapsePipelineError):
+    """A teacher, judge, student or embedder could not do its work."""

@@ -1,0 +1,1 @@
+"""Pure measurements, one family a file."""

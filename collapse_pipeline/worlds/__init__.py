@@ -1,0 +1,1 @@
+"""Reference worlds: corpora whose true distribution is known, so a row can be checked."""
