@@ -73,6 +73,7 @@ DROPPED_BATCH = extended(
 TRAINING_MIX = extended(
     pa.field("weight", pa.float64(), nullable=False),
     pa.field("role", pa.string(), nullable=False),  # positive | negative
+    pa.field("written_in", pa.string(), nullable=False),  # generation of a row, "" for human ones
 )
 EVAL_REPORT = pa.schema(
     [
