@@ -1,0 +1,47 @@
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collapse_pipeline.errors import TooFewSamplesError
+from collapse_pipeline.metrics.skeleton import (
+    FUNCTION_WORDS,
+    skeleton,
+    skeleton_repetition,
+    skeletons,
+)
+
+
+def test_function_words_are_kept_and_the_rest_blanked():
+    assert skeleton("How do I top-up my CARD?") == "how do i _ up my _"
+    assert skeleton("I don't owe £1,250.50 for 2 weeks.") == "i dont _ # for # _"
+    assert skeleton("...") == ""
+    assert 150 <= len(FUNCTION_WORDS) <= 220
+
+
+def test_repetition_by_hand():
+    # the first two share "where is my _", the third stands alone: 2 of 3
+    texts = ["Where is my card?", "where is my refund", "The app crashed"]
+    assert skeletons(texts)[:2] == ["where is my _"] * 2
+    assert skeleton_repetition(texts) == pytest.approx(2 / 3)
+
+
+def test_one_text_is_too_few():
+    with pytest.raises(TooFewSamplesError, match="2 texts or more"):
+        skeleton_repetition(["alone"])
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(alphabet="ab it is my 1?", max_size=12), min_size=2, max_size=20))
+def test_saying_everything_twice_repeats_everything(texts):
+    assert skeleton_repetition(texts * 2) == 1
+    assert skeleton_repetition(texts[::-1]) == skeleton_repetition(texts)
+
+
+@pytest.mark.real_data
+def test_some_real_questions_share_a_skeleton(shared_data):
+    rows = pq.read_table(shared_data / "banking77.parquet", filters=[("split", "=", "train")])
+    texts = rows["text"].to_pylist()
+    assert 0.1 < skeleton_repetition(texts) < 0.2  # measured .164
+    narrow = [f"How do I get my {label}?" for label in rows["label"].to_pylist()]
+    assert skeleton_repetition(narrow) == 1
