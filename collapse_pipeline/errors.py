@@ -31,3 +31,7 @@ class OutOfOrderError(BadInputError):
 
 class BackendError(CollapsePipelineError):
     """A teacher, judge, student or embedder could not do its work."""
+
+
+class TransientError(BackendError):
+    """A fault of an edge that may pass by itself: the step is tried again."""

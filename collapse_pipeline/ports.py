@@ -7,7 +7,7 @@ method that returns the thing itself; `settings.py` chooses by `kind`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -267,4 +267,76 @@ class Store(Protocol):
 
     def model_folder(self, model: str) -> Path:
         """The folder of a model after its file hashes were checked."""
+        ...
+
+
+class Event(Protocol):
+    """One line of the ledger."""
+
+    @property
+    def seq(self) -> int:
+        """Gapless number from 1."""
+        ...
+
+    @property
+    def at(self) -> str:
+        """When, UTC ISO time."""
+        ...
+
+    @property
+    def corpus(self) -> str:
+        """Which corpus, "" for all."""
+        ...
+
+    @property
+    def generation(self) -> str:
+        """Which generation, "" for none."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What happened."""
+        ...
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """The evidence."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """Hash of this event and, through the one before, of all earlier ones."""
+        ...
+
+
+class Ledger(Protocol):
+    """The append-only record of every decision."""
+
+    def append(
+        self,
+        kind: str,
+        *,
+        corpus: str = "",
+        generation: str = "",
+        actor: str,
+        role: str = "machine",
+        reason: str = "",
+        payload: Mapping[str, Any],
+        key: str = "",
+    ) -> Event:
+        """Writes one event; a `key` that was used before writes nothing and returns the first."""
+        ...
+
+    def events(
+        self,
+        corpus: str | None = None,
+        kinds: Sequence[str] | None = None,
+        after: int = 0,
+        generation: str | None = None,
+    ) -> Sequence[Event]:
+        """Events in order."""
+        ...
+
+    def head(self) -> tuple[int, str]:
+        """Number and hash of the last event; (0, "") in an empty ledger."""
         ...

@@ -158,7 +158,11 @@ def table_digest(table: pa.Table) -> str:
     Floats count by their exact bits. Columns count by name, so their order does not matter.
     """
     names = sorted(table.column_names)
-    rows = sorted(canonical_json([row[name] for name in names]) for row in table.to_pylist())
+    rows = sorted(
+        canonical_json(row)
+        for batch in table.select(names).to_batches(max_chunksize=4096)
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    )
     digest = hashlib.blake2b(digest_size=16)
     digest.update(canonical_json(names).encode())
     for row in rows:

@@ -1,0 +1,210 @@
+"""The assets of one corpus: load, call, return. One factory, so that every corpus has the same."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from collapse_pipeline.defs.metadata import component_events, preview, readable, stale_events
+from collapse_pipeline.defs.opening import open_generation
+from collapse_pipeline.defs.settling import note_evaluated, settle
+from collapse_pipeline.defs.stages import STAGES, Outcome
+from collapse_pipeline.defs.workshop import Workshop
+from collapse_pipeline.errors import CollapsePipelineError, TransientError
+from collapse_pipeline.loop.lineage import GeneratorRecord
+
+STAGE_LOG = logging.getLogger("collapse_pipeline.stages")
+OWNERS = ["team:data"]
+GROUPS: Mapping[str, str] = {
+    "human_anchor": "1_world",
+    "eval_suites": "1_world",
+    "template_set": "2_components",
+    "teacher": "2_components",
+    "judge": "2_components",
+    "mix_policy": "2_components",
+}
+# What each asset stands on, in the order of the sentence that the lineage reads as.
+SENTENCE: Mapping[str, Sequence[str]] = {
+    "generator": ("human_anchor", "eval_suites", "template_set", "teacher", "judge", "mix_policy"),
+    "synthetic_batch": ("generator",),
+    "judged_batch": ("synthetic_batch",),
+    "filtered_batch": ("judged_batch",),
+    "training_mix": ("filtered_batch", "human_anchor"),
+    "student_model": ("training_mix",),
+    "eval_report": ("student_model", "eval_suites"),
+    "release": ("eval_report",),
+}
+DESCRIPTIONS: Mapping[str, str] = {
+    "human_anchor": "Real rows that passed intake, each with its split and the night it arrived.",
+    "eval_suites": "Real rows that no generation trains on, by suite.",
+    "template_set": "What teachers are asked for; the versions in service.",
+    "teacher": "Who writes samples; the version in service.",
+    "judge": "Who scores samples; the version in service.",
+    "mix_policy": "Regime, caps and floor of the training mix; the version in service.",
+    "generator": "Opens the generation and pins everything that the night reads.",
+    "synthetic_batch": "What the teacher wrote.",
+    "judged_batch": "The batch with scores and reasons.",
+    "filtered_batch": "Rows that stay; the others lie in dropped_batch, each with its reason.",
+    "training_mix": "Human and synthetic rows for the next student, with their shares.",
+    "student_model": "The candidate student and tonight's human-only baseline.",
+    "eval_report": "Every metric on every suite, for candidate, releases and baseline.",
+    "release": "Promoted or quarantined, and why.",
+}
+
+
+class GeneratorConfig(dg.Config):
+    """What a person may say when opening a night."""
+
+    overrides: dict[str, Any] = {}  # noqa: RUF012 - a Dagster config field, copied per run
+    again: bool = False
+
+
+def corpus_assets(
+    corpus: str, generations: dg.DailyPartitionsDefinition
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """All assets of one corpus, `<corpus>/<name>`."""
+    specs = [
+        dg.AssetSpec(
+            [corpus, name],
+            description=DESCRIPTIONS[name],
+            group_name=group,
+            owners=OWNERS,
+            kinds={"deltalake"} if group == "1_world" else {"yaml"},
+            tags={"corpus": corpus},
+        )
+        for name, group in GROUPS.items()
+    ]
+    stages = [_stage(corpus, generations, name) for name in STAGES]
+    return [
+        *specs,
+        _generator(corpus, generations),
+        *stages,
+        _release(corpus, generations),
+    ]
+
+
+def _generator(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @_night_asset(corpus, generations, "generator", {"python"})
+    def generator(
+        context: dg.AssetExecutionContext,
+        config: GeneratorConfig,
+        home: dg.ResourceParam[Workshop],
+    ) -> dg.MaterializeResult[None]:
+        with clear_failures():
+            STAGE_LOG.info("%s %s %s", corpus, context.partition_key, "generator")
+            record = open_generation(
+                home, corpus, context.partition_key, config.overrides, config.again
+            )
+        for event in [*component_events(home, record), *stale_events(home, record)]:
+            context.instance.report_runless_asset_event(event)
+        context.instance.add_run_tags(context.run_id, _tags(record))
+        return dg.MaterializeResult(metadata=readable(_pinned(record)))
+
+    return generator
+
+
+def _stage(
+    corpus: str, generations: dg.DailyPartitionsDefinition, name: str
+) -> dg.AssetsDefinition:
+    stage: Callable[[Workshop, GeneratorRecord], Outcome] = STAGES[name]
+    kinds = {"python"} if name == "student_model" else {"deltalake"}
+
+    @_night_asset(corpus, generations, name, kinds)
+    def asset(
+        context: dg.AssetExecutionContext, home: dg.ResourceParam[Workshop]
+    ) -> dg.MaterializeResult[None]:
+        with clear_failures():
+            STAGE_LOG.info("%s %s %s", corpus, context.partition_key, name)
+            record = home.record(corpus, context.partition_key)
+            outcome = stage(home, record)
+            if name == "eval_report":
+                note_evaluated(home, record)
+            shown = preview(home, record, name)
+        return dg.MaterializeResult(metadata=readable(outcome) | shown)
+
+    return asset
+
+
+def _release(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @_night_asset(corpus, generations, "release", {"python"})
+    def release(
+        context: dg.AssetExecutionContext, home: dg.ResourceParam[Workshop]
+    ) -> dg.MaterializeResult[None]:
+        with clear_failures():
+            STAGE_LOG.info("%s %s %s", corpus, context.partition_key, "release")
+            home.record(corpus, context.partition_key)
+            manifest = settle(home, corpus, context.partition_key)
+        context.instance.add_run_tags(context.run_id, {"collapse/verdict": manifest.verdict.value})
+        return dg.MaterializeResult(
+            metadata=readable(
+                {
+                    "verdict": manifest.verdict.value,
+                    "gain_against_human_only": manifest.gain,
+                    "blocked_by": list(manifest.blocked_by),
+                    "why": "\n".join(f"- {why}" for why in manifest.reasons.values()),
+                    "human_share": manifest.shares.get("human", 1.0),
+                    "synthetic_share": manifest.shares.get("synthetic", 0.0),
+                    "depth": manifest.depth,
+                    "ledger_head": home.ledger.head()[1],
+                    "manifest": manifest.model_dump(mode="json"),
+                }
+                | dict(manifest.metrics)
+            )
+        )
+
+    return release
+
+
+def _night_asset(
+    corpus: str, generations: dg.DailyPartitionsDefinition, name: str, kinds: set[str]
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    return dg.asset(
+        name=name,
+        key_prefix=[corpus],
+        partitions_def=generations,
+        deps=[dg.AssetKey([corpus, below]) for below in SENTENCE[name]],
+        pool=f"generation_{corpus}",
+        description=DESCRIPTIONS[name],
+        group_name="3_generation" if name != "release" else "4_release",
+        owners=OWNERS,
+        kinds=kinds,
+        tags={"corpus": corpus},
+    )
+
+
+def _tags(record: GeneratorRecord) -> dict[str, str]:
+    return {
+        "collapse/corpus": record.corpus,
+        "collapse/generation": record.generation,
+        "collapse/ordinal": str(record.ordinal),
+        "collapse/attempt": str(record.attempt),
+        "collapse/parent_depth": str(record.parent.depth),
+    }
+
+
+def _pinned(record: GeneratorRecord) -> Outcome:
+    return {
+        "generation": record.generation,
+        "ordinal": record.ordinal,
+        "attempt": record.attempt,
+        "parent": record.parent.generation or "human-only baseline",
+        "incumbent": record.incumbent.generation if record.incumbent else "none yet",
+        "human_rows": record.human_rows,
+        "not_applicable": "\n".join(
+            f"- {suite.name}: {suite.reason}" for suite in record.suites if not suite.applicable
+        ),
+        "record": record.model_dump(mode="json"),
+    }
+
+
+@contextmanager
+def clear_failures() -> Iterator[None]:
+    """Errors of this package end the run with their own words; only passing faults are retried."""
+    try:
+        yield
+    except TransientError as fault:
+        raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from fault
+    except CollapsePipelineError as fault:
+        raise dg.Failure(description=str(fault), allow_retries=False) from fault

@@ -1,0 +1,195 @@
+"""Corpora of a home: adding one, adding a suite to one, and what a night may be measured on."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collapse_pipeline.backends.readers import Columns, read_batches
+from collapse_pipeline.backends.shape_check import check_shape
+from collapse_pipeline.defs.workshop import Workshop
+from collapse_pipeline.errors import BadInputError
+from collapse_pipeline.loop.arrival import Arrival
+from collapse_pipeline.loop.evaluate import OUT_OF_SCOPE
+from collapse_pipeline.loop.filter import bands_table, compared_texts
+from collapse_pipeline.loop.intake import IntakePlan, IntakeResult, take_in
+from collapse_pipeline.loop.intake_frames import frames_of
+from collapse_pipeline.loop.suites_foreign import ForeignSuite, SuiteKind, foreign_suite
+from collapse_pipeline.records import (
+    SuiteRecord,
+    days_before,
+    derived_seed,
+)
+from collapse_pipeline.settings import (
+    CorpusItem,
+    check_name,
+    load_settings,
+    today_utc,
+    write_corpus,
+)
+from collapse_pipeline.worlds.reference import WORLDS, world
+
+CORPUS_ADDED = "corpus_added"
+SUITE_ADDED = "suite_added"
+OUT_OF_SCOPE_ROWS = 500
+
+
+def add_corpus(
+    shop: Workshop,
+    name: str,
+    file: Path,
+    columns: Columns,
+    arrival: Arrival,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Takes a file in as a new corpus and writes it to the home's `corpora.yaml`.
+
+    Nothing is written before the whole file was read and found to be enough; the corpus is
+    there once its item is.
+
+    Raises:
+        BadInputError: The name is taken or unfit, or the file, its columns or rows are.
+    """
+    check_name(name)
+    if name in shop.settings.corpora and name not in shop.settings.embedded:
+        raise BadInputError("a new corpus name", f"{name}, which is there", "choose another name")
+    shop.hold(name)
+    frames = (check_shape(frame) for frame in read_batches(file, columns))
+    task_type = str((settings or {}).get("task_type", "text"))
+    taken = take_in(frames, IntakePlan(corpus=name, arrival=arrival, task_type=task_type))
+    item = CorpusItem(
+        source={"file": file.name, "columns": columns.model_dump(mode="json", exclude_none=True)}
+        | arrival.model_dump(mode="json", exclude_none=True),
+        first_generation=arrival.first_generation,
+        settings=settings or {},
+    )
+    return _write_intake(shop, name, item, taken)
+
+
+def ensure_corpus(shop: Workshop, name: str, generation: str) -> None:
+    """Takes an embedded reference corpus in when it is first used; others are there already."""
+    if any(shop.ledger.events(corpus=name, kinds=[CORPUS_ADDED])):
+        return
+    item = shop.settings.item(name)
+    if item.world is None:
+        raise BadInputError(
+            wanted=f"the rows of {name} in this home",
+            got="an item in corpora.yaml without them",
+            do="add the corpus again: collapse-pipeline corpus add",
+        )
+    first = min(shop.settings.first_generation(name, today_utc()), generation)
+    arrival = Arrival(
+        first_generation=first,
+        initial_rows=item.arrival.initial_rows,
+        nightly_rows=item.arrival.nightly_rows,
+    )
+    rows = world(item.world).rows(item.arrival.rows, derived_seed("world", item.world))
+    settings = shop.settings.corpus(name)
+    plan = IntakePlan(
+        corpus=name,
+        arrival=arrival,
+        task_type=settings.task_type,
+        eval_share=item.arrival.eval_share,
+    )
+    taken = take_in(frames_of(rows), plan)
+    _write_intake(shop, name, item.model_copy(update={"first_generation": first}), taken)
+    others = sorted(set(WORLDS) - {item.world})
+    foreign = world(others[0]).rows(OUT_OF_SCOPE_ROWS, derived_seed("world", others[0]))
+    frozen = foreign_suite(
+        OUT_OF_SCOPE, SuiteKind.OUT_OF_SCOPE, frames_of(_unlabelled(foreign)), taken.anchor
+    )
+    _write_suite(shop, name, frozen, f"reference world {others[0]}")
+
+
+def add_suite(
+    shop: Workshop,
+    corpus: str,
+    suite: str,
+    kind: SuiteKind,
+    file: Path,
+    columns: Columns,
+    label_map: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Freezes another file's rows as a suite of a corpus.
+
+    Raises:
+        BadInputError: An unknown corpus, or a file whose rows do not give a suite.
+    """
+    shop.settings.item(corpus)
+    shop.hold(corpus)
+    ensure_corpus(shop, corpus, today_utc())
+    frames = (check_shape(frame) for frame in read_batches(file, columns))
+    anchor = shop.store.read("human_anchor", corpus)
+    frozen = foreign_suite(suite, kind, frames, anchor, label_map)
+    if not frozen.record.applicable:
+        raise BadInputError(
+            wanted=f"rows of {file.name} for the suite {suite}",
+            got=f"{frozen.record.reason} {frozen.counts.reasons or ''}".strip(),
+            do="mend --map or give more rows",
+        )
+    return _write_suite(shop, corpus, frozen, file.name)
+
+
+def suites_in_force(shop: Workshop, corpus: str) -> tuple[SuiteRecord, ...]:
+    """The newest version of every suite, applicable or not, in the order they were frozen."""
+    found: dict[str, SuiteRecord] = {}
+    for event in shop.ledger.events(corpus=corpus, kinds=[CORPUS_ADDED, SUITE_ADDED]):
+        for plain in event.payload["suites"]:
+            record = SuiteRecord.model_validate(plain)
+            if record.applicable or record.name not in found:
+                found[record.name] = record
+    return tuple(found.values())
+
+
+def _write_intake(
+    shop: Workshop, name: str, item: CorpusItem, taken: IntakeResult
+) -> dict[str, Any]:
+    train = taken.anchor.filter(pc.equal(taken.anchor["split"], "train"))
+    bands = bands_table(name, "", train["sample_id"].to_pylist(), compared_texts(train))
+    shop.store.replace("quarantined_rows", name, "", taken.quarantined)
+    shop.store.replace("eval_suites", name, "", taken.suites)
+    shop.store.replace("minhash_bands", name, "", bands)
+    pin = shop.store.replace("human_anchor", name, "", taken.anchor)
+    said: dict[str, Any] = {
+        "corpus": name,
+        **taken.counts.model_dump(),
+        "splits": taken.splits,
+        "first_generation": item.first_generation,
+        "suites": [record.model_dump(mode="json") for record in taken.records],
+        "warnings": taken.warnings,
+    }
+    shop.ledger.append(
+        CORPUS_ADDED,
+        corpus=name,
+        actor=shop.actor,
+        payload=said | {"anchor": pin.model_dump()},
+    )
+    write_corpus(shop.settings.home, name, item)
+    shop.settings = load_settings(shop.settings.home, shop.settings.config)
+    return said
+
+
+def _write_suite(shop: Workshop, corpus: str, frozen: ForeignSuite, source: str) -> dict[str, Any]:
+    record = frozen.record
+    there = shop.store.read("eval_suites", corpus)
+    others = there.filter(pc.not_equal(there["suite_version"], record.version))
+    shop.store.replace("eval_suites", corpus, "", pa.concat_tables([others, frozen.rows]))
+    said = {
+        "corpus": corpus,
+        "suites": [record.model_dump(mode="json")],
+        "source": source,
+        **frozen.counts.model_dump(),
+    }
+    shop.ledger.append(SUITE_ADDED, corpus=corpus, actor=shop.actor, payload=said)
+    return said
+
+
+def _unlabelled(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "label": ""} for row in rows]
+
+
+def default_first_generation() -> str:
+    """30 days before today: a new corpus has nights to run at once."""
+    return days_before(today_utc(), 30)

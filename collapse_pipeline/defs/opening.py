@@ -1,0 +1,142 @@
+"""Opening a generation: settle what lies open before it, refuse work out of order, and pin
+everything that the night will read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from collapse_pipeline.defs.corpora import ensure_corpus, suites_in_force
+from collapse_pipeline.defs.settling import settle
+from collapse_pipeline.defs.workshop import Workshop, arrived
+from collapse_pipeline.errors import OutOfOrderError, TooFewSamplesError
+from collapse_pipeline.loop.evaluate import primary_metric
+from collapse_pipeline.loop.lineage import (
+    GeneratorRecord,
+    Happening,
+    Line,
+    Parent,
+    Status,
+    as_parent,
+)
+from collapse_pipeline.records import SuiteRecord, TablePin
+from collapse_pipeline.settings import CorpusSettings, load_templates, packages
+
+
+def open_generation(
+    shop: Workshop,
+    corpus: str,
+    generation: str,
+    overrides: Mapping[str, Any] | None = None,
+    again: bool = False,
+) -> GeneratorRecord:
+    """Opens a night, or finds it open: the same settings resume an attempt that was cut off.
+
+    Raises:
+        OutOfOrderError: The line is already past this night, or it lies before the first one.
+        LeaseHeldError: Another process is running this corpus.
+        TooFewSamplesError: No human row had arrived by then.
+    """
+    shop.hold(corpus)
+    ensure_corpus(shop, corpus, generation)
+    settings = shop.settings.corpus(corpus, overrides)
+    line = shop.line(corpus)
+    known = line.generations.get(generation)
+    pinned = settings.model_dump(mode="json")
+    if known is not None and known.status is Status.OPEN and known.record.settings == pinned:
+        return known.record
+    _refuse_early(shop, corpus, generation)
+    line.admit(generation, again)
+    for earlier in line.active:
+        if earlier.status is Status.OPEN and earlier.generation < generation:
+            settle(shop, corpus, earlier.generation)
+    line = shop.line(corpus)
+    record = _record(shop, line, generation, settings)
+    for descendant in line.descendants(generation):
+        shop.ledger.append(
+            Happening.STALED,
+            corpus=corpus,
+            generation=descendant,
+            actor=shop.actor,
+            reason=f"{generation}, on which it stands, is done again",
+            payload={"because": generation, "attempt": record.attempt},
+            key=f"{record.key}/stales/{descendant}/{line.generations[descendant].record.attempt}",
+        )
+    shop.ledger.append(
+        Happening.OPENED,
+        corpus=corpus,
+        generation=generation,
+        actor=shop.actor,
+        payload=record.model_dump(mode="json"),
+        key=f"{record.key}/opened",
+    )
+    return record
+
+
+def _refuse_early(shop: Workshop, corpus: str, generation: str) -> None:
+    first = shop.settings.item(corpus).first_generation
+    if first is not None and generation < first:
+        raise OutOfOrderError(
+            wanted=f"a night of {corpus} on or after {first}, its first generation",
+            got=generation,
+            do="give a later --from, or add the corpus with an earlier --first-generation",
+        )
+
+
+def _record(
+    shop: Workshop, line: Line, generation: str, settings: CorpusSettings
+) -> GeneratorRecord:
+    corpus = line.corpus
+    before = line.before(generation)
+    scored = [g for g in before.active if g.status in (Status.PROMOTED, Status.QUARANTINED)]
+    manifests = [g.manifest for g in scored if g.manifest is not None]
+    known = line.generations.get(generation)
+    anchor = shop.store.pin("human_anchor", corpus, "")
+    rows = shop.store.read("human_anchor", corpus, version=anchor.version)
+    human = arrived(rows, generation, settings)
+    if human.num_rows == 0:
+        raise TooFewSamplesError(
+            wanted=f"human training rows of {corpus} that had arrived by {generation}",
+            got="none",
+            do="start at a later night",
+        )
+    suites = suites_in_force(shop, corpus)
+    return GeneratorRecord(
+        corpus=corpus,
+        generation=generation,
+        ordinal=len(scored),
+        attempt=known.record.attempt + 1 if known else 1,
+        seed=settings.seed,
+        parent=before.parent(settings.mix.depth_limit),
+        incumbent=as_parent(before.incumbent) if before.incumbent else None,
+        best=_best(before, suites, any(human["label"].to_pylist()), settings),
+        baseline_model=manifests[-1].baseline_model if manifests else "",
+        vocabulary_model=manifests[0].baseline_model if manifests else "",
+        line=tuple(g.generation for g in before.releases),
+        line_pins=tuple(
+            _pin(pin.tables, "filtered_batch")
+            for g in before.releases
+            if (pin := g.manifest) is not None
+        ),
+        anchor=anchor,
+        human_rows=human.num_rows,
+        suites_pin=shop.store.pin("eval_suites", corpus, ""),
+        suites=suites,
+        templates=load_templates(corpus, shop.settings.home),
+        settings=settings.model_dump(mode="json"),
+        packages=packages(),
+    )
+
+
+def _best(
+    before: Line, suites: tuple[SuiteRecord, ...], labelled: bool, settings: CorpusSettings
+) -> dict[str, Parent]:
+    best = {}
+    for suite in suites:
+        if primary_metric(suite, labelled, settings.evaluate) is not None:
+            release = before.best(suite)
+            if release is not None:
+                best[suite.name] = release
+    return best
+
+
+def _pin(pins: tuple[TablePin, ...], table: str) -> TablePin:
+    return next(pin for pin in pins if pin.table == table)

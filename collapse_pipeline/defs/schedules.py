@@ -1,0 +1,37 @@
+"""Partitions, the nightly job of a corpus and its schedule."""
+
+import dagster as dg
+
+from collapse_pipeline.defs.assets import corpus_assets
+from collapse_pipeline.settings import ScheduleSettings
+
+
+def nightly_definitions(
+    corpus: str, first_generation: str, schedule: ScheduleSettings
+) -> dg.Definitions:
+    """One corpus: its assets, the job `refresh_<corpus>` and the nightly schedule.
+
+    A partition is a night, from the first generation to yesterday (UTC). A whole generation is
+    one run in one process, so that its stages share loaded models. The schedule is stopped until
+    the configuration enables it.
+    """
+    generations = dg.DailyPartitionsDefinition(start_date=first_generation)
+    job = dg.define_asset_job(
+        f"refresh_{corpus}",
+        selection=dg.AssetSelection.key_prefixes([corpus])
+        & dg.AssetSelection.groups("3_generation", "4_release"),
+        partitions_def=generations,
+        executor_def=dg.in_process_executor,
+        description=f"One night of {corpus}, from the generator to the release.",
+        tags={"collapse/corpus": corpus},
+    )
+    status = dg.DefaultScheduleStatus
+    nightly = dg.build_schedule_from_partitioned_job(
+        job,
+        hour_of_day=schedule.hour,
+        minute_of_hour=schedule.minute,
+        default_status=status.RUNNING if schedule.enabled else status.STOPPED,
+    )
+    return dg.Definitions(
+        assets=corpus_assets(corpus, generations), jobs=[job], schedules=[nightly]
+    )

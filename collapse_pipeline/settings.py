@@ -1,0 +1,365 @@
+"""Settings: the only reader of YAML and the environment. What it returns is frozen and checked.
+
+Order, later wins: `config/default.yaml`, the file of `--config`, the home's `corpora.yaml`, and
+`--set` for one run. An unknown or repeated name is an error that says the file and the line.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from collapse_pipeline.backends.embedders.lsa import LsaEmbedderConfig
+from collapse_pipeline.backends.embedders.minilm import MiniLmEmbedderConfig
+from collapse_pipeline.backends.embedders.static import StaticEmbedderConfig
+from collapse_pipeline.backends.judges.jury import JuryConfig
+from collapse_pipeline.backends.judges.label_consistency import LabelConsistencyConfig
+from collapse_pipeline.backends.judges.likelihood import LikelihoodConfig
+from collapse_pipeline.backends.judges.rules import RulesConfig
+from collapse_pipeline.backends.students.gpt import GptConfig
+from collapse_pipeline.backends.students.ngram import NgramConfig
+from collapse_pipeline.backends.students.task import EmbeddingTaskConfig, TfidfTaskConfig
+from collapse_pipeline.backends.teachers.replay import ReplayTeacherConfig
+from collapse_pipeline.backends.teachers.simulated import SimulatedTeacherConfig
+from collapse_pipeline.backends.teachers.student import StudentTeacherConfig
+from collapse_pipeline.errors import BadInputError, StoreError
+from collapse_pipeline.loop.evaluate import EvaluatePolicy
+from collapse_pipeline.loop.filter import FilterPolicy
+from collapse_pipeline.loop.generate import GeneratePolicy, render
+from collapse_pipeline.loop.judge import JudgePolicy
+from collapse_pipeline.loop.mix import MixPolicy
+from collapse_pipeline.loop.release import ReleasePolicy
+from collapse_pipeline.records import Frozen, Template, content_hash, days_before
+
+PACKAGE = Path(__file__).parent
+PROJECT = PACKAGE.parent
+CORPUS_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+HOME_VARIABLE = "COLLAPSE_PIPELINE_HOME"
+CONFIG_VARIABLE = "COLLAPSE_PIPELINE_CONFIG"
+# What a generator record pins besides the settings: what could change the numbers.
+PINNED_PACKAGES = ("numpy", "scikit-learn", "tokenizers", "torch", "transformers", "rensa")
+
+TeacherConfig = Annotated[
+    StudentTeacherConfig | SimulatedTeacherConfig | ReplayTeacherConfig,
+    Field(discriminator="kind"),
+]
+LanguageModelConfig = Annotated[NgramConfig | GptConfig, Field(discriminator="kind")]
+TaskModelConfig = Annotated[TfidfTaskConfig | EmbeddingTaskConfig, Field(discriminator="kind")]
+EmbedderConfig = Annotated[
+    StaticEmbedderConfig | MiniLmEmbedderConfig | LsaEmbedderConfig, Field(discriminator="kind")
+]
+JudgeConfig = Annotated[
+    JuryConfig | LikelihoodConfig | LabelConsistencyConfig | RulesConfig,
+    Field(discriminator="kind"),
+]
+
+
+class JudgeSettings(JudgePolicy):
+    """How rows are judged, and by whom."""
+
+    panel: JudgeConfig = JuryConfig()
+
+
+class FilterSettings(FilterPolicy):
+    """What is filtered, and with which vectors; without an embedder no semantic duplicates."""
+
+    embedder: EmbedderConfig | None = StaticEmbedderConfig()
+
+
+class GateSettings(Frozen):
+    """Whether gates act."""
+
+    enforce: bool = True
+
+
+class CorpusSettings(Frozen):
+    """Everything that decides what a generation of one corpus does."""
+
+    seed: int = 17
+    task_type: str = "text"
+    generate: GeneratePolicy = GeneratePolicy()
+    teacher: TeacherConfig = StudentTeacherConfig()
+    student: LanguageModelConfig = NgramConfig()
+    task: TaskModelConfig | None = TfidfTaskConfig()
+    judge: JudgeSettings = JudgeSettings()
+    filter: FilterSettings = FilterSettings()
+    mix: MixPolicy = MixPolicy()
+    evaluate: EvaluatePolicy = EvaluatePolicy()
+    gates: GateSettings = GateSettings()
+    release: ReleasePolicy = ReleasePolicy()
+
+
+class WorldArrival(Frozen):
+    """How an embedded corpus's rows arrive."""
+
+    rows: int = Field(16_000, ge=1_000)
+    eval_share: float = Field(0.45, gt=0, lt=1)  # so that the long tail is large enough to decide
+    initial_rows: int = Field(2_000, ge=100)
+    nightly_rows: int = Field(200, ge=0)
+
+
+class CorpusItem(Frozen):
+    """One corpus of the configuration or of a home's `corpora.yaml`."""
+
+    world: str | None = None  # an embedded reference world
+    arrival: WorldArrival = WorldArrival()
+    source: Mapping[str, Any] = Field(default_factory=dict)  # how it was added, for the record
+    first_generation: str | None = None
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class ScheduleSettings(Frozen):
+    """The nightly schedule, in UTC."""
+
+    enabled: bool = False
+    hour: int = Field(2, ge=0, le=23)
+    minute: int = Field(0, ge=0, le=59)
+
+
+class Settings(Frozen):
+    """One home with its corpora."""
+
+    home: Path
+    config: Path | None = None
+    defaults: Mapping[str, Any]
+    schedule: ScheduleSettings = ScheduleSettings()
+    corpora: Mapping[str, CorpusItem]  # the home's own, or the embedded ones
+    embedded: Mapping[str, CorpusItem]
+    ledger_url: str = ""  # "" is ledger.sqlite in the home
+    store_url: str = ""  # "" is tables/ in the home
+    store_options: Mapping[str, str] = Field(default_factory=dict)
+    places: Mapping[str, str] = Field(default_factory=dict)  # file and line of every name
+
+    def item(self, corpus: str) -> CorpusItem:
+        """The corpus of that name.
+
+        Raises:
+            BadInputError: There is none.
+        """
+        known = {**self.embedded, **self.corpora}
+        if corpus not in known:
+            raise BadInputError(
+                wanted=f"one of the corpora {', '.join(sorted(known))}",
+                got=repr(corpus),
+                do="mend the name, or add it with: collapse-pipeline corpus add",
+            )
+        return known[corpus]
+
+    def corpus(self, name: str, overrides: Mapping[str, Any] | None = None) -> CorpusSettings:
+        """The settings in force for one corpus, with overrides as nested mappings."""
+        merged = merge(merge(self.defaults, self.item(name).settings), overrides or {})
+        try:
+            return CorpusSettings.model_validate(merged)
+        except ValidationError as fault:
+            raise _bad_settings(
+                fault,
+                self.places,
+                (f"corpora.{name}.settings.", "defaults."),
+                f"settings of {name}",
+            ) from fault
+
+    def first_generation(self, corpus: str, today: str) -> str:
+        """The first night of a corpus: as it was added, else 30 days before today."""
+        return self.item(corpus).first_generation or days_before(today, 30)
+
+
+def today_utc() -> str:
+    """Today's date in UTC; a generation of today is refreshed tomorrow night."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that could change a night's numbers."""
+    return {name: metadata.version(name) for name in PINNED_PACKAGES}
+
+
+def load_settings(home: Path | None = None, config: Path | None = None) -> Settings:
+    """Reads the configuration, the home's corpora and the environment.
+
+    Raises:
+        BadInputError: A file is missing, no YAML, or holds a name that is unknown or repeated.
+    """
+    home = (home or Path(os.environ.get(HOME_VARIABLE) or PROJECT / "data")).absolute()
+    if home.exists() and not home.is_dir():
+        raise StoreError("a folder as home", f"the file {home}", "give another --home")
+    if config is None and os.environ.get(CONFIG_VARIABLE):
+        config = Path(os.environ[CONFIG_VARIABLE])
+    merged: dict[str, Any] = {}
+    lines: dict[tuple[str, ...], str] = {}
+    for path in (PACKAGE / "config" / "default.yaml", config):
+        if path is not None:
+            found, where = read_yaml(path)
+            merged = merge(merged, found)
+            lines |= where
+    own, where = read_yaml(home / "corpora.yaml") if (home / "corpora.yaml").exists() else ({}, {})
+    lines |= {("corpora", *key): line for key, line in where.items()}
+    embedded = merged.pop("corpora", {})
+    places = {".".join(place): line for place, line in lines.items()}
+    try:
+        settings = Settings.model_validate(
+            {
+                **merged,
+                "places": places,
+                "home": home,
+                "config": config,
+                "embedded": embedded,
+                "corpora": own or embedded,
+            }
+        )
+    except ValidationError as fault:
+        raise _bad_settings(fault, places, ("",), "the configuration") from fault
+    for name in settings.corpora:
+        check_name(name)
+        settings.corpus(name)
+    return settings
+
+
+def check_name(corpus: str) -> str:
+    """A corpus name that can be an asset key, a folder and a column value."""
+    if not CORPUS_NAME.fullmatch(corpus):
+        raise BadInputError(
+            wanted="a corpus name of lower-case letters, digits and _, beginning with a letter",
+            got=repr(corpus),
+            do="choose another name",
+        )
+    return corpus
+
+
+def write_corpus(home: Path, name: str, item: CorpusItem) -> None:
+    """Adds or replaces an item of the home's `corpora.yaml`, in one rename."""
+    path = home / "corpora.yaml"
+    items = read_yaml(path)[0] if path.exists() else {}
+    items[name] = item.model_dump(mode="json", exclude_defaults=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(yaml.safe_dump(items, sort_keys=True, allow_unicode=True), "utf-8")
+    temporary.replace(path)
+
+
+def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """`["mix.regime=replace"]` as nested mappings; values are YAML.
+
+    Raises:
+        BadInputError: No `=`, an empty key, or a value that is no YAML.
+    """
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not all(key.split(".")):
+            raise BadInputError("--set key.path=value", repr(pair), "mend the option")
+        try:
+            nested: Any = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError as fault:
+            raise BadInputError(f"a YAML value for {key}", repr(value), "quote it") from fault
+        for part in reversed(key.split(".")):
+            nested = {part: nested}
+        overrides = merge(overrides, nested)
+    return overrides
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings, the second winning. Another `kind` starts its part afresh."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            fresh = "kind" in value and value["kind"] != below.get("kind")
+            merged[key] = dict(value) if fresh else merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def load_templates(corpus: str, home: Path) -> tuple[Template, ...]:
+    """The templates of a corpus: the home's own, else those shipped for it, else the plain one.
+
+    Raises:
+        BadInputError: Bad front matter, two templates of one name, a syntax error, or a text
+            that reaches outside its sandbox.
+    """
+    folders = (home / "templates" / corpus, PACKAGE / "config" / "templates" / corpus)
+    fallback = PACKAGE / "config" / "templates" / "default"
+    folder = next((f for f in folders if any(f.glob("*.j2"))), fallback)
+    templates = [_template(path) for path in sorted(folder.glob("*.j2"))]
+    names = [template.name for template in templates]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInputError("one template a name", f"{name} twice in {folder}", "rename one")
+    for template in templates:
+        for label in template.labels or ("",):
+            variables = {"label": label, "intent": label, "corpus": corpus}
+            render(template.body, template, variables)
+            render(template.opening, template, variables)
+    return tuple(templates)
+
+
+def _template(path: Path) -> Template:
+    text = path.read_text("utf-8")
+    parts = text.split("---\n", 2)
+    if len(parts) != 3 or parts[0].strip():
+        raise BadInputError(
+            "a template with front matter between two --- lines", str(path), "add it"
+        )
+    try:
+        front = yaml.safe_load(parts[1]) or {}
+        return Template.model_validate(
+            {"name": path.stem, **front, "body": parts[2], "version": content_hash(text)[:12]}
+        )
+    except (yaml.YAMLError, ValidationError, TypeError) as fault:
+        raise BadInputError(
+            wanted=f"front matter with name, labels, weight, opening in {path}",
+            got=str(fault).splitlines()[0],
+            do="mend the template file",
+        ) from fault
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
+    """A YAML mapping, and for each key path where it stands, as `file, line n`."""
+    try:
+        node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+        data = yaml.safe_load(path.read_text("utf-8")) or {}
+    except FileNotFoundError as fault:
+        raise BadInputError("a configuration file", f"no file {path}", "mend the path") from fault
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as fault:
+        said = " ".join(str(fault).split())
+        raise BadInputError(f"YAML in {path}", said, "mend the file") from fault
+    if not isinstance(data, dict):
+        raise BadInputError(f"a mapping in {path}", type(data).__name__, "mend the file")
+    lines: dict[tuple[str, ...], str] = {}
+    _find_lines(node, (), path, lines)
+    return data, lines
+
+
+def _find_lines(
+    node: yaml.Node | None, at: tuple[str, ...], path: Path, lines: dict[tuple[str, ...], str]
+) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        place = (*at, str(key.value))
+        line = f"{path}, line {key.start_mark.line + 1}"
+        if place in lines:
+            raise BadInputError("every name once", f"{'.'.join(place)} again in {line}", "drop one")
+        lines[place] = line
+        _find_lines(value, place, path, lines)
+
+
+def _bad_settings(
+    fault: ValidationError, places: Mapping[str, str], under: Sequence[str], what: str
+) -> BadInputError:
+    """The first thing that is wrong, and the file and line where it stands."""
+    first = fault.errors()[0]
+    parts = [str(part) for part in first["loc"]]
+    names = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    where = next((places[u + n] for n in names for u in under if u + n in places), what)
+    unknown = first["type"] == "extra_forbidden"
+    value = first.get("input")
+    shown = "" if unknown or isinstance(value, Mapping) else f" ({value!r})"
+    reason = "unknown name" if unknown else first["msg"]
+    got = f"{names[0] if names else 'the whole'}: {reason}{shown}"
+    return BadInputError(f"good settings in {where}", got, "mend it")

@@ -1,0 +1,148 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collapse_pipeline.errors import BadInputError, StoreError
+from collapse_pipeline.settings import (
+    CorpusItem,
+    check_name,
+    load_settings,
+    load_templates,
+    merge,
+    parse_overrides,
+    write_corpus,
+)
+
+
+@pytest.fixture
+def config(tmp_path):
+    def write(text):
+        path = tmp_path / "config.yaml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def test_a_new_home_has_the_embedded_corpora(tmp_path):
+    settings = load_settings(tmp_path / "home")
+    assert sorted(settings.corpora) == ["customer_service", "question_bank"]
+    assert settings.corpus("customer_service").teacher.kind == "simulated"
+    assert settings.corpus("question_bank").mix.synthetic_cap == 0.3
+
+
+def test_a_home_with_a_corpus_of_its_own_has_only_that(tmp_path):
+    write_corpus(tmp_path, "tickets", CorpusItem(first_generation="2026-01-01"))
+    settings = load_settings(tmp_path)
+    assert list(settings.corpora) == ["tickets"]
+    assert settings.first_generation("tickets", "2026-06-01") == "2026-01-01"
+    assert settings.item("question_bank").world == "question_bank"  # still there when named
+
+
+def test_later_settings_win(tmp_path, config):
+    path = config("defaults: {mix: {synthetic_cap: 0.1}}\n")
+    write_corpus(tmp_path, "tickets", CorpusItem(settings={"mix": {"depth_limit": 5}}))
+    settings = load_settings(tmp_path, path)
+    mix = settings.corpus("tickets", parse_overrides(["mix.human_floor=0.4"])).mix
+    assert (mix.synthetic_cap, mix.depth_limit, mix.human_floor) == (0.1, 5, 0.4)
+
+
+def test_another_kind_starts_afresh():
+    under = {"student": {"kind": "ngram", "discount": 0.5}}
+    assert merge(under, {"student": {"kind": "gpt"}}) == {"student": {"kind": "gpt"}}
+    assert merge(under, {"student": {"discount": 0.7}})["student"]["kind"] == "ngram"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("defaults:\n  mix:\n    synthetic_cup: 0.3\n", r"line 3.*synthetic_cup: unknown name"),
+        ("defaults:\n  mix: {}\n  mix: {}\n", r"defaults.mix again in .*line 3"),
+        ("defaults: {mix: {synthetic_cap: 3}}\n", r"mix.synthetic_cap"),
+        ("defaults: {student: {kind: oracle}}\n", r"student.*oracle"),
+        ("surprise: 1\n", r"line 1.*surprise: unknown name"),
+        ("- a\n", r"a mapping"),
+        ("a: [\n", r"YAML"),
+        ("corpora: {Bad-Name: {world: customer_service}}\n", r"Bad-Name"),
+    ],
+)
+def test_a_bad_configuration_says_where(tmp_path, config, text, complaint):
+    with pytest.raises(BadInputError, match=f"(?s){complaint}"):
+        load_settings(tmp_path / "home", config(text))
+
+
+def test_a_missing_configuration(tmp_path):
+    with pytest.raises(BadInputError, match="no file"):
+        load_settings(tmp_path, tmp_path / "none.yaml")
+
+
+def test_a_home_that_is_a_file(tmp_path):
+    (tmp_path / "home").write_text("")
+    with pytest.raises(StoreError, match="another --home"):
+        load_settings(tmp_path / "home")
+
+
+@pytest.mark.parametrize("pair", ["mix.regime", "=3", "mix..regime=1", "mix.regime=[", ".a=1"])
+def test_a_bad_override(pair):
+    with pytest.raises(BadInputError):
+        parse_overrides([pair])
+
+
+def test_overrides_are_yaml():
+    assert parse_overrides(["a.b=1", "a.c=true", "a.d=replace", "a.e="]) == {
+        "a": {"b": 1, "c": True, "d": "replace", "e": ""}
+    }
+
+
+def test_an_unknown_corpus_names_the_known(tmp_path):
+    with pytest.raises(BadInputError, match="customer_service, question_bank"):
+        load_settings(tmp_path).item("nobody")
+
+
+@pytest.mark.parametrize("name", ["", "Abc", "a-b", "../x", "1a", "a" * 64])
+def test_names_that_could_not_be_asset_keys(name):
+    with pytest.raises(BadInputError):
+        check_name(name)
+
+
+@pytest.mark.parametrize("corpus", ["customer_service", "question_bank", "tickets"])
+def test_shipped_templates_load(tmp_path, corpus):
+    templates = load_templates(corpus, tmp_path)
+    assert templates
+    assert all(len(template.version) == 12 for template in templates)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("no front matter", "front matter"),
+        ("---\nname: [\n---\nbody", "front matter"),
+        ("---\nname: a\nsurprise: 1\n---\nbody", "front matter"),
+        ("---\nname: a\n---\n{% for %}", "line 1"),
+        ("---\nname: a\n---\n{{ cycler.__init__.__globals__ }}", "unsafe"),
+    ],
+)
+def test_a_bad_template_of_the_home(tmp_path, text, complaint):
+    folder = tmp_path / "templates" / "tickets"
+    folder.mkdir(parents=True)
+    (folder / "one.j2").write_text(text)
+    with pytest.raises(BadInputError, match=complaint):
+        load_templates("tickets", tmp_path)
+
+
+def test_two_templates_of_one_name(tmp_path):
+    folder = tmp_path / "templates" / "tickets"
+    folder.mkdir(parents=True)
+    for name in ("one.j2", "two.j2"):
+        (folder / name).write_text("---\nname: same\n---\nbody")
+    with pytest.raises(BadInputError, match="twice"):
+        load_templates("tickets", tmp_path)
+
+
+@given(
+    st.recursive(
+        st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner), max_leaves=8
+    ).filter(lambda value: isinstance(value, dict))
+)
+def test_merging_nothing_changes_nothing(tree):
+    assert merge(tree, {}) == tree == merge({}, tree) == merge(tree, tree)
