@@ -26,7 +26,7 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadfile
 
 ui: setup
 	$(BIN)/collapse-pipeline ui

@@ -21,9 +21,9 @@ FIRST = (date.today() - timedelta(days=30)).isoformat()
 
 def command(*arguments: str, home: Path, codes: Sequence[int] = (0, 3)) -> Any:
     """One command of the product in a process of its own; its JSON document."""
+    program = str(Path(sys.executable).parent / "collapse-pipeline")
     ended = subprocess.run(
-        [str(Path(sys.executable).parent / "collapse-pipeline"), *arguments]
-        + ["--json", "--home", str(home)],
+        [program, *arguments, "--json", "--home", str(home)],
         capture_output=True,
         text=True,
         check=False,

@@ -107,7 +107,8 @@ class Prediction:
     @property
     def confidence(self) -> FloatVector:
         """The probability of the most likely label, (n_rows,)."""
-        return self.probabilities.max(axis=1).astype(np.float64)
+        confidence: FloatVector = self.probabilities.max(axis=1).astype(np.float64)
+        return confidence
 
 
 class TaskModel(Protocol):

@@ -70,9 +70,9 @@ def mix(
         seed: Of tonight's mix.
 
     Returns:
-        Rows with `weight`, `role` and `written_in`. Under `accumulate` every human row is in and synthetic
-        rows come on top, tonight's before older ones; under `replace` and `subsample` the mix
-        has as many rows as there are human rows. The same seed gives the same rows.
+        Rows with `weight`, `role` and `written_in`. Under `accumulate` every human row is in and
+        synthetic rows come on top, tonight's before older ones; under `replace` and `subsample`
+        the mix has as many rows as there are human rows. The same seed gives the same rows.
 
     Raises:
         TooFewSamplesError: With no human row at all.

@@ -37,7 +37,7 @@ ZIPF_OFFSET = 20.0  # flattens the head of the frequency law, where pieces would
 SYMBOL_SHARE = 0.1  # of the pieces drawn that are signs, digits and letters on their own
 FIRST_SYMBOL, FIRST_WORD, LAST_SYMBOL = "!", "the", "~"  # BERT orders words by frequency
 RIDGE = 0.03  # holds a piece that was seldom drawn to its first row
-STEPS = 200  # of conjugate gradients; the last 50 move most entries by less than one int8
+STEPS = 200  # of conjugate gradients; the last 50 move no entry by half an int8
 BATCH = 256
 NOTICE = f"""Rows of word pieces distilled from {MINILM}
 (Apache License 2.0; sha256 of model.safetensors {MINILM_SHA256}),
