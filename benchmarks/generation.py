@@ -90,7 +90,7 @@ def measure(rows: int, repeats: int) -> dict[str, Any]:
             return build_definitions(at).resolve_job_def(f"refresh_{name}")
 
         with instance_of(settings) as instance:
-            run_corpus(settings, job_of, instance, CORPUS, request, lambda end: None)
+            run_corpus(settings, job_of, instance, CORPUS, request, lambda _: None)
         times: dict[str, list[float]] = {"bare": [], "dagster": []}
         busy: dict[str, list[float]] = {"bare": [], "dagster": []}
         parts: dict[str, float] = {}

@@ -146,7 +146,7 @@ def run(
     ] = None,
     generations: Annotated[int, typer.Option(help="How many nights.")] = 1,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="DATE", help="The first of these nights.")
+        str | None, typer.Option("--from", metavar="DATE", help="The first of these nights, or `first`.")
     ] = None,
     again: Annotated[
         str | None, typer.Option(metavar="DATE", help="Do one past night once more.")

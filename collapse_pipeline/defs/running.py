@@ -18,6 +18,7 @@ from collapse_pipeline.settings import PACKAGE, PROJECT, Settings, today_utc
 
 RUN_OPENED = "run_opened"
 RUN_CLOSED = "run_closed"
+FIRST = "first"  # said for the first generation, whatever its date
 
 
 class RunRequest(Frozen):
@@ -115,9 +116,8 @@ def _plan(shop: Workshop, corpus: str, request: RunRequest) -> tuple[list[str], 
         return list(events[-1].payload["nights"]), events[-1].seq
     today = today_utc()
     first = shop.settings.first_generation(corpus, today)
-    nights = plan_nights(
-        shop.line(corpus), first, today, request.generations, request.start, request.again
-    )
+    start = first if request.start == FIRST else request.start
+    nights = plan_nights(shop.line(corpus), first, today, request.generations, start, request.again)
     shop.settings.corpus(corpus, request.overrides)
     ensure_corpus(shop, corpus, nights[0])
     event = shop.ledger.append(
