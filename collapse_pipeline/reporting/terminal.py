@@ -133,7 +133,9 @@ def rows_table(document: Mapping[str, Any]) -> None:
     if not rows:
         console.print("no rows")
         return
-    table = Table(*rows[0], box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(escape(name), overflow="fold")
     for row in rows:
         table.add_row(*(_plain(value) for value in row.values()))
     console.print(table)
