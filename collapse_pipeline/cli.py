@@ -83,7 +83,7 @@ def corpus_add(
 
     Example: collapse-pipeline corpus add tickets tickets.csv --prompt text --label intent
     """
-    from collapse_pipeline.backends.readers import Columns
+    from collapse_pipeline.backends.readers.files import Columns
     from collapse_pipeline.defs.corpora import add_corpus, default_first_generation
     from collapse_pipeline.defs.workshop import open_workshop
     from collapse_pipeline.loop.arrival import Arrival
@@ -127,7 +127,7 @@ def suite_add(
     Example: collapse-pipeline suite add tickets other.csv --kind cross_domain --prompt text
     --label intent --map labels.yaml
     """
-    from collapse_pipeline.backends.readers import Columns
+    from collapse_pipeline.backends.readers.files import Columns
     from collapse_pipeline.defs.corpora import add_suite
     from collapse_pipeline.defs.workshop import open_workshop
     from collapse_pipeline.settings import read_yaml

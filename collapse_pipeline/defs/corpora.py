@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collapse_pipeline.backends.readers import Columns, read_batches
+from collapse_pipeline.backends.readers.files import Columns, read_batches
 from collapse_pipeline.backends.shape_check import check_shape
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.errors import BadInputError

@@ -7,13 +7,13 @@ from collapse_pipeline.ports import World
 
 
 def _customer_service() -> World:
-    from collapse_pipeline.worlds.customer_service import CustomerService
+    from collapse_pipeline.worlds.customer_service.world import CustomerService
 
     return CustomerService()
 
 
 def _question_bank() -> World:
-    from collapse_pipeline.worlds.question_bank import QuestionBank
+    from collapse_pipeline.worlds.question_bank.world import QuestionBank
 
     return QuestionBank()
 

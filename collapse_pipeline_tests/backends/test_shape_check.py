@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collapse_pipeline.backends import shape_check
-from collapse_pipeline.backends.readers import Columns, read_batches
+from collapse_pipeline.backends.readers.files import Columns, read_batches
 from collapse_pipeline.backends.shape_check import ShapeLimits, check_shape
 from collapse_pipeline.errors import BackendError
 from collapse_pipeline.loop.intake_frames import frames_of

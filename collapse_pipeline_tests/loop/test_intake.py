@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collapse_pipeline.backends.readers import Columns, read_batches
+from collapse_pipeline.backends.readers.files import Columns, read_batches
 from collapse_pipeline.backends.shape_check import check_shape
 from collapse_pipeline.errors import BadInputError, TooFewSamplesError
 from collapse_pipeline.loop.accept import accept

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collapse_pipeline.backends.readers import Columns, read_batches
+from collapse_pipeline.backends.readers.files import Columns, read_batches
 from collapse_pipeline.errors import BackendError
 from collapse_pipeline.ports import Bench, Draft, Night, Request, Teacher
 from collapse_pipeline.records import Frozen, content_hash, derived_seed

@@ -12,7 +12,7 @@ from collapse_pipeline.backends.teachers.simulated import SimulatedTeacherConfig
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.ports import Bench, Night, Request, Teacher
 from collapse_pipeline.records import SAMPLE
-from collapse_pipeline.worlds.customer_service import CustomerService
+from collapse_pipeline.worlds.customer_service.world import CustomerService
 
 WORLD = CustomerService()
 NIGHT = Night("customer_service", "2026-11-20", 1, 7)
