@@ -19,6 +19,7 @@ UNGOVERNED = [f"{key}=false" for key in OPEN] + [
     "generate.rows=5000",
     "generate.balance=1",
     "mix.balance=1",
+    "mix.synthetic_weight=1",
 ]
 REGIMES = {
     "replace": [*UNGOVERNED, "mix.regime=replace"],

@@ -1,12 +1,14 @@
 """The command line: the same verbs for a person. `--json` prints one document on standard output;
 everything else that is said goes to standard error.
 
-Exit codes: 0 promoted, 3 blocked (the newest generation of a corpus was not promoted), 2 bad
-input, 1 a fault of ours.
+Exit codes: 0 promoted, 3 blocked (the newest generation of a corpus was not promoted), 2 what was
+given or what the home holds cannot be worked with, 130 interrupted, 1 a fault of ours.
 """
 
+import io
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from collapse_pipeline.errors import BadInputError, CollapsePipelineError, StoreError
+from collapse_pipeline.errors import CollapsePipelineError
 from collapse_pipeline.loop.suites_foreign import SuiteKind
 from collapse_pipeline.reporting import terminal
 from collapse_pipeline.settings import Settings, load_settings, parse_overrides
@@ -32,7 +34,9 @@ suite_app = typer.Typer(help="Suites of a corpus.", no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(suite_app, name="suite")
 
+BAD_INPUT = 2
 BLOCKED = 3
+INTERRUPTED = 130
 
 Home = Annotated[
     Path | None,
@@ -43,14 +47,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 
 
 def main() -> None:
-    """Runs a command; an error meant for a person is one line, and exit code 2 or 1."""
+    """Runs a command; an error meant for a person is one line, and exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a text must not fail for a terminal's encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            sys.stderr.write("interrupted; the same command goes on from where it was\n")
+        raise
     except CollapsePipelineError as fault:
         sys.stderr.write(f"error: {fault}\n")
-        sys.exit(2 if isinstance(fault, BadInputError | StoreError) else 1)
+        sys.exit(BAD_INPUT)
 
 
 @corpus_app.command("add")
@@ -130,10 +140,10 @@ def suite_add(
     from collapse_pipeline.backends.readers.files import Columns
     from collapse_pipeline.defs.corpora import add_suite
     from collapse_pipeline.defs.workshop import open_workshop
-    from collapse_pipeline.settings import read_yaml
+    from collapse_pipeline.settings import read_label_map
 
     columns = Columns(prompt=prompt, response=response, label=label)
-    labels = read_yaml(label_map)[0] if label_map else None
+    labels = read_label_map(label_map) if label_map else None
     with open_workshop(load_settings(home, config)) as shop:
         said = add_suite(shop, corpus, name or kind.value, kind, file, columns, labels)
     _say(said, as_json, terminal.suites_table)
@@ -146,7 +156,8 @@ def run(
     ] = None,
     generations: Annotated[int, typer.Option(help="How many nights.")] = 1,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="DATE", help="The first of these nights, or `first`.")
+        str | None,
+        typer.Option("--from", metavar="DATE", help="The first of these nights, or `first`."),
     ] = None,
     again: Annotated[
         str | None, typer.Option(metavar="DATE", help="Do one past night once more.")
@@ -194,7 +205,7 @@ def run(
 @app.command()
 def status(
     corpus: Annotated[list[str] | None, typer.Option(help="Which corpora; repeatable.")] = None,
-    last: Annotated[int, typer.Option(help="How many generations of each.")] = 7,
+    last: Annotated[int, typer.Option(min=1, help="How many generations of each.")] = 7,
     home: Home = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -215,7 +226,7 @@ def status(
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="DuckDB SQL over the tables by their names.")],
-    limit: Annotated[int | None, typer.Option(help="At most this many rows.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="At most this many rows.")] = None,
     home: Home = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -250,10 +261,23 @@ def ui(home: Home = None, config: Config = None) -> None:
 
 
 def _say(document: dict[str, Any], as_json: bool, lines: Callable[[dict[str, Any]], None]) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str, indent=2) + "\n")
-    else:
+    if not as_json:
         lines(document)
+        return
+    text = json.dumps(_sayable(document), ensure_ascii=False, default=str, indent=2) + "\n"
+    # JSON is UTF-8 whatever the terminal's own encoding is.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
+def _sayable(value: Any) -> Any:
+    """What JSON can say: it has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {str(key): _sayable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sayable(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

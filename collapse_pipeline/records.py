@@ -241,6 +241,14 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
+def is_day(text: str) -> bool:
+    """Whether this is a date as the tables have it, `2026-11-20`."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def days_before(day: str, days: int) -> str:
     """The ISO date `days` before `day`."""
     return date.fromordinal(date.fromisoformat(day).toordinal() - days).isoformat()

@@ -6,14 +6,15 @@ Order, later wins: `config/default.yaml`, the file of `--config`, the home's `co
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from importlib import metadata
+from math import inf, isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from collapse_pipeline.backends.embedders.lsa import LsaEmbedderConfig
 from collapse_pipeline.backends.embedders.minilm import MiniLmEmbedderConfig
@@ -35,7 +36,8 @@ from collapse_pipeline.loop.generate import GeneratePolicy, render
 from collapse_pipeline.loop.judge import JudgePolicy
 from collapse_pipeline.loop.mix import MixPolicy
 from collapse_pipeline.loop.release import ReleasePolicy
-from collapse_pipeline.records import Frozen, Template, content_hash, days_before
+from collapse_pipeline.records import Frozen, Template, content_hash, days_before, is_day
+from collapse_pipeline.worlds.reference import WORLDS
 
 PACKAGE = Path(__file__).parent
 PROJECT = PACKAGE.parent
@@ -94,6 +96,14 @@ class CorpusSettings(Frozen):
     gates: GateSettings = GateSettings()
     release: ReleasePolicy = ReleasePolicy()
 
+    @model_validator(mode="after")
+    def _can_be_pinned(self) -> Self:
+        for place, value in _leaves(self.model_dump()):
+            # JSON, in which a night pins its settings, has no infinity.
+            if isinstance(value, float) and not isfinite(value):
+                raise ValueError(f"{place} wants a finite number, got {value}")
+        return self
+
 
 class WorldArrival(Frozen):
     """How an embedded corpus's rows arrive."""
@@ -112,6 +122,22 @@ class CorpusItem(Frozen):
     source: Mapping[str, Any] = Field(default_factory=dict)  # how it was added, for the record
     first_generation: str | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict)
+
+    @field_validator("world")
+    @classmethod
+    def _known(cls, world: str | None) -> str | None:
+        if world is not None and world not in WORLDS:
+            raise ValueError(f"no reference world of that name; there are {', '.join(WORLDS)}")
+        return world
+
+    @field_validator("first_generation", mode="before")
+    @classmethod
+    def _a_date(cls, day: object) -> object:
+        # A date without quotes is a date to YAML, and to a person the same as one with.
+        day = day.isoformat() if type(day) is date else day
+        if isinstance(day, str) and not is_day(day):
+            raise ValueError("no date such as 2026-11-20")
+        return day
 
 
 class ScheduleSettings(Frozen):
@@ -153,16 +179,22 @@ class Settings(Frozen):
 
     def corpus(self, name: str, overrides: Mapping[str, Any] | None = None) -> CorpusSettings:
         """The settings in force for one corpus, with overrides as nested mappings."""
-        merged = merge(merge(self.defaults, self.item(name).settings), overrides or {})
+        overrides = overrides or {}
+        merged = merge(merge(self.defaults, self.item(name).settings), overrides)
         try:
             return CorpusSettings.model_validate(merged)
         except ValidationError as fault:
+            given = {f"--set {key}": f"--set {key}" for key, _ in _leaves(overrides)}
             raise _bad_settings(
                 fault,
-                self.places,
-                (f"corpora.{name}.settings.", "defaults."),
-                f"settings of {name}",
+                {**self.places, **given},
+                ("--set ", f"corpora.{name}.settings.", "defaults."),
+                f"the settings of {name}",
             ) from fault
+
+    def has_own(self, corpus: str) -> bool:
+        """Whether the home's own `corpora.yaml` has this corpus."""
+        return corpus in self.corpora and self.corpora != self.embedded
 
     def first_generation(self, corpus: str, today: str) -> str:
         """The first night of a corpus: as it was added, else 30 days before today."""
@@ -186,8 +218,14 @@ def load_settings(home: Path | None = None, config: Path | None = None) -> Setti
         BadInputError: A file is missing, no YAML, or holds a name that is unknown or repeated.
     """
     home = (home or Path(os.environ.get(HOME_VARIABLE) or PROJECT / "data")).absolute()
-    if home.exists() and not home.is_dir():
-        raise StoreError("a folder as home", f"the file {home}", "give another --home")
+    own_items = home / "corpora.yaml"
+    try:
+        if home.exists() and not home.is_dir():
+            raise StoreError("a folder as home", f"the file {home}", "give another --home")
+        has_own = own_items.exists()
+    except OSError as fault:  # a name that is too long, a folder above it that may not be read
+        got = fault.strerror or str(fault)
+        raise StoreError(f"a home at {home}", got, "give another --home") from fault
     if config is None and os.environ.get(CONFIG_VARIABLE):
         config = Path(os.environ[CONFIG_VARIABLE])
     merged: dict[str, Any] = {}
@@ -197,7 +235,7 @@ def load_settings(home: Path | None = None, config: Path | None = None) -> Setti
             found, where = read_yaml(path)
             merged = merge(merged, found)
             lines |= where
-    own, where = read_yaml(home / "corpora.yaml") if (home / "corpora.yaml").exists() else ({}, {})
+    own, where = read_yaml(own_items) if has_own else ({}, {})
     lines |= {("corpora", *key): line for key, line in where.items()}
     embedded = merged.pop("corpora", {})
     places = {".".join(place): line for place, line in lines.items()}
@@ -232,13 +270,27 @@ def check_name(corpus: str) -> str:
 
 
 def write_corpus(home: Path, name: str, item: CorpusItem) -> None:
-    """Adds or replaces an item of the home's `corpora.yaml`, in one rename."""
+    """Adds or replaces an item of the home's `corpora.yaml`, in one rename.
+
+    Raises:
+        StoreError: The disk is full or read-only.
+    """
     path = home / "corpora.yaml"
     items = read_yaml(path)[0] if path.exists() else {}
     items[name] = item.model_dump(mode="json", exclude_defaults=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(yaml.safe_dump(items, sort_keys=True, allow_unicode=True), "utf-8")
-    temporary.replace(path)
+    try:
+        try:
+            temporary.write_text(yaml.safe_dump(items, sort_keys=True, allow_unicode=True), "utf-8")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as fault:
+        raise StoreError(
+            wanted=f"to write {path}",
+            got=fault.strerror or str(fault),
+            do="make the home writable, free space, and run the same command again",
+        ) from fault
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
@@ -275,6 +327,14 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _leaves(tree: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, Any]]:
+    """Every name of nested mappings with its value, `a.b` after `a`."""
+    for key, value in tree.items():
+        yield under + key, value
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{under}{key}.")
+
+
 def load_templates(corpus: str, home: Path) -> tuple[Template, ...]:
     """The templates of a corpus: the home's own, else those shipped for it, else the plain one.
 
@@ -299,7 +359,10 @@ def load_templates(corpus: str, home: Path) -> tuple[Template, ...]:
 
 
 def _template(path: Path) -> Template:
-    text = path.read_text("utf-8")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise BadInputError(f"a template in UTF-8 in {path}", str(fault), "mend it") from fault
     parts = text.split("---\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise BadInputError(
@@ -307,15 +370,50 @@ def _template(path: Path) -> Template:
         )
     try:
         front = yaml.safe_load(parts[1]) or {}
-        return Template.model_validate(
+        if own := {"body", "version"} & {*front}:
+            raise TypeError(f"{', '.join(sorted(own))}, which follow from the rest of the file")
+        template = Template.model_validate(
             {"name": path.stem, **front, "body": parts[2], "version": content_hash(text)[:12]}
         )
     except (yaml.YAMLError, ValidationError, TypeError) as fault:
         raise BadInputError(
             wanted=f"front matter with name, labels, weight, opening in {path}",
-            got=str(fault).splitlines()[0],
+            got=_first_fault(fault),
             do="mend the template file",
         ) from fault
+    # A version is written `name@version`, and several are kept apart by spaces.
+    if not re.fullmatch(r"[\w.-]+", template.name) or not 0 < template.weight < inf:
+        raise BadInputError(
+            wanted=f"a name of letters, digits, _, - and ., and a weight above 0 in {path}",
+            got=f"name {template.name!r}, weight {template.weight:g}",
+            do="mend the template file",
+        )
+    return template
+
+
+def _first_fault(fault: Exception) -> str:
+    """What is wrong, in one line."""
+    if isinstance(fault, ValidationError):
+        first = fault.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(str(fault).split())
+
+
+def read_label_map(path: Path) -> dict[str, str]:
+    """A YAML or JSON mapping of labels to labels; each is taken as it is spelt, so that `yes` and
+    `007` stay what they are.
+
+    Raises:
+        BadInputError: A missing file, no YAML, or something else than labels in it.
+    """
+    read_yaml(path)  # for the names that are there twice, and the errors
+    labels = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - only texts
+    for label, mapped in (labels or {}).items():
+        if not isinstance(label, str) or not isinstance(mapped, str):
+            raise BadInputError(
+                f"one label for each label in {path}", f"{label!r}: {mapped!r:.200}", "mend the map"
+            )
+    return dict(labels or {})
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
@@ -324,7 +422,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
         node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
         data = yaml.safe_load(path.read_text("utf-8")) or {}
     except FileNotFoundError as fault:
-        raise BadInputError("a configuration file", f"no file {path}", "mend the path") from fault
+        raise BadInputError("a YAML file", f"no file {path}", "mend the path") from fault
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as fault:
         said = " ".join(str(fault).split())
         raise BadInputError(f"YAML in {path}", said, "mend the file") from fault
@@ -359,7 +457,8 @@ def _bad_settings(
     where = next((places[u + n] for n in names for u in under if u + n in places), what)
     unknown = first["type"] == "extra_forbidden"
     value = first.get("input")
-    shown = "" if unknown or isinstance(value, Mapping) else f" ({value!r})"
-    reason = "unknown name" if unknown else first["msg"]
+    secret = parts[:1] in (["store_options"], ["ledger_url"])  # they may hold keys and passwords
+    shown = "" if unknown or secret or isinstance(value, Mapping) else f" ({value!r:.200})"
+    reason = "unknown name" if unknown else first["msg"].removeprefix("Value error, ")
     got = f"{names[0] if names else 'the whole'}: {reason}{shown}"
     return BadInputError(f"good settings in {where}", got, "mend it")

@@ -161,9 +161,16 @@ def _batches() -> Any:
         # Its own imports are deprecated ones (sre_constants); nobody here can act on that.
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
+        from great_expectations.data_context.types.base import (
+            DataContextConfig,
+            InMemoryStoreBackendDefaults,
+            ProgressBarsConfig,
+        )
 
-    context = gx.get_context(mode="ephemeral")
+    # By default it makes a folder for web pages that nobody asked for, and says so.
+    nowhere = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    project = DataContextConfig(store_backend_defaults=nowhere)
+    context = gx.get_context(mode="ephemeral", project_config=project)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
     return source.add_batch_definition_whole_dataframe("whole")

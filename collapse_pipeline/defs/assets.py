@@ -9,6 +9,7 @@ import dagster as dg
 
 from collapse_pipeline.defs.metadata import component_events, preview, readable, stale_events
 from collapse_pipeline.defs.opening import open_generation
+from collapse_pipeline.defs.run_records import pool_of
 from collapse_pipeline.defs.settling import note_evaluated, settle
 from collapse_pipeline.defs.stages import STAGES, Outcome
 from collapse_pipeline.defs.workshop import Workshop
@@ -165,7 +166,7 @@ def _night_asset(
         key_prefix=[corpus],
         partitions_def=generations,
         deps=[dg.AssetKey([corpus, below]) for below in SENTENCE[name]],
-        pool=f"generation_{corpus}",
+        pool=pool_of(corpus),
         description=DESCRIPTIONS[name],
         group_name="3_generation" if name != "release" else "4_release",
         owners=OWNERS,

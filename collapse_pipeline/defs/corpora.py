@@ -1,6 +1,7 @@
 """Corpora of a home: adding one, adding a suite to one, and what a night may be measured on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,14 @@ import pyarrow.compute as pc
 from collapse_pipeline.backends.readers.files import Columns, read_batches
 from collapse_pipeline.backends.shape_check import check_shape
 from collapse_pipeline.defs.workshop import Workshop
-from collapse_pipeline.errors import BadInputError
+from collapse_pipeline.errors import BadInputError, StoreError
 from collapse_pipeline.loop.arrival import Arrival
-from collapse_pipeline.loop.evaluate import OUT_OF_SCOPE
+from collapse_pipeline.loop.evaluate import (
+    OUT_OF_SCOPE,
+    SYNTHETIC_ROWS,
+    EvaluatePolicy,
+    primary_metric,
+)
 from collapse_pipeline.loop.filter import bands_table, compared_texts
 from collapse_pipeline.loop.intake import IntakePlan, IntakeResult, take_in
 from collapse_pipeline.loop.intake_frames import frames_of
@@ -23,6 +29,7 @@ from collapse_pipeline.records import (
     derived_seed,
 )
 from collapse_pipeline.settings import (
+    CORPUS_NAME,
     CorpusItem,
     check_name,
     load_settings,
@@ -53,12 +60,17 @@ def add_corpus(
         BadInputError: The name is taken or unfit, or the file, its columns or rows are.
     """
     check_name(name)
-    if name in shop.settings.corpora and name not in shop.settings.embedded:
-        raise BadInputError("a new corpus name", f"{name}, which is there", "choose another name")
     shop.hold(name)
+    _check_new(shop, name)
     frames = (check_shape(frame) for frame in read_batches(file, columns))
     task_type = str((settings or {}).get("task_type", "text"))
     taken = take_in(frames, IntakePlan(corpus=name, arrival=arrival, task_type=task_type))
+    policy = EvaluatePolicy.model_validate(shop.settings.defaults.get("evaluate", {}))
+    if all(primary_metric(record, True, policy) is None for record in taken.records):
+        taken.warnings.append(
+            f"no suite has the {policy.primary_rows} rows that it takes to decide a promotion: "
+            "after the first generation none is promoted while release.enforce holds"
+        )
     item = CorpusItem(
         source={"file": file.name, "columns": columns.model_dump(mode="json", exclude_none=True)}
         | arrival.model_dump(mode="json", exclude_none=True),
@@ -70,7 +82,15 @@ def add_corpus(
 
 def ensure_corpus(shop: Workshop, name: str, generation: str) -> None:
     """Takes an embedded reference corpus in when it is first used; others are there already."""
-    if any(shop.ledger.events(corpus=name, kinds=[CORPUS_ADDED])):
+    added = shop.ledger.events(corpus=name, kinds=[CORPUS_ADDED])
+    # Without its item, and before its first night, the intake was cut off and is done again.
+    if added and (shop.settings.has_own(name) or shop.line(name).generations):
+        if not shop.store.generations("human_anchor", name):
+            raise StoreError(
+                wanted=f"the rows of {name}, which was added to this home",
+                got=f"none in the table human_anchor of {shop.store.root}",
+                do="restore the tables from a backup, or use another --home",
+            )
         return
     item = shop.settings.item(name)
     if item.world is None:
@@ -94,13 +114,17 @@ def ensure_corpus(shop: Workshop, name: str, generation: str) -> None:
         eval_share=item.arrival.eval_share,
     )
     taken = take_in(frames_of(rows), plan)
-    _write_intake(shop, name, item.model_copy(update={"first_generation": first}), taken)
     others = sorted(set(WORLDS) - {item.world})
     foreign = world(others[0]).rows(OUT_OF_SCOPE_ROWS, derived_seed("world", others[0]))
     frozen = foreign_suite(
         OUT_OF_SCOPE, SuiteKind.OUT_OF_SCOPE, frames_of(_unlabelled(foreign)), taken.anchor
     )
-    _write_suite(shop, name, frozen, f"reference world {others[0]}")
+    whole = replace(
+        taken,
+        suites=pa.concat_tables([taken.suites, frozen.rows]),
+        records=[frozen.record if r.name == OUT_OF_SCOPE else r for r in taken.records],
+    )
+    _write_intake(shop, name, item.model_copy(update={"first_generation": first}), whole)
 
 
 def add_suite(
@@ -118,9 +142,11 @@ def add_suite(
         BadInputError: An unknown corpus, or a file whose rows do not give a suite.
     """
     shop.settings.item(corpus)
+    batches = read_batches(file, columns)  # a bad file is refused before anything is written
     shop.hold(corpus)
     ensure_corpus(shop, corpus, today_utc())
-    frames = (check_shape(frame) for frame in read_batches(file, columns))
+    _check_suite_name(shop, corpus, suite, kind)
+    frames = (check_shape(frame) for frame in batches)
     anchor = shop.store.read("human_anchor", corpus)
     frozen = foreign_suite(suite, kind, frames, anchor, label_map)
     if not frozen.record.applicable:
@@ -132,15 +158,39 @@ def add_suite(
     return _write_suite(shop, corpus, frozen, file.name)
 
 
-def suites_in_force(shop: Workshop, corpus: str) -> tuple[SuiteRecord, ...]:
+def suites_in_force(
+    shop: Workshop, corpus: str, kinds: Sequence[str] = (CORPUS_ADDED, SUITE_ADDED)
+) -> tuple[SuiteRecord, ...]:
     """The newest version of every suite, applicable or not, in the order they were frozen."""
     found: dict[str, SuiteRecord] = {}
-    for event in shop.ledger.events(corpus=corpus, kinds=[CORPUS_ADDED, SUITE_ADDED]):
+    for event in shop.ledger.events(corpus=corpus, kinds=kinds):
         for plain in event.payload["suites"]:
             record = SuiteRecord.model_validate(plain)
             if record.applicable or record.name not in found:
                 found[record.name] = record
     return tuple(found.values())
+
+
+def _check_new(shop: Workshop, name: str) -> None:
+    """A name is free until its item is written; an intake that was cut off is done again."""
+    added = shop.ledger.events(corpus=name, kinds=[CORPUS_ADDED])
+    if (added and shop.settings.has_own(name)) or shop.line(name).generations:
+        raise BadInputError("a new corpus name", f"{name}, which is there", "choose another name")
+
+
+def _check_suite_name(shop: Workshop, corpus: str, suite: str, kind: SuiteKind) -> None:
+    """Metrics are named `suite.metric`, versions `suite@version`; what a suite of intake decides
+    must not change its meaning, and only one suite is known to be out of scope."""
+    own = suites_in_force(shop, corpus, [CORPUS_ADDED])
+    taken = {SYNTHETIC_ROWS, *(record.name for record in own), *SuiteKind} - {kind.value}
+    if not CORPUS_NAME.fullmatch(suite) or suite in taken:
+        raise BadInputError(
+            wanted="a new suite name of lower-case letters, digits and _",
+            got=repr(suite),
+            do=f"choose another --name than {', '.join(sorted(taken))}",
+        )
+    if kind is SuiteKind.OUT_OF_SCOPE and suite != kind.value:
+        raise BadInputError(f"the suite {kind.value} by that name", repr(suite), "leave --name out")
 
 
 def _write_intake(
@@ -174,7 +224,10 @@ def _write_intake(
 def _write_suite(shop: Workshop, corpus: str, frozen: ForeignSuite, source: str) -> dict[str, Any]:
     record = frozen.record
     there = shop.store.read("eval_suites", corpus)
-    others = there.filter(pc.not_equal(there["suite_version"], record.version))
+    same = pc.and_(
+        pc.equal(there["suite"], record.name), pc.equal(there["suite_version"], record.version)
+    )
+    others = there.filter(pc.invert(same))
     shop.store.replace("eval_suites", corpus, "", pa.concat_tables([others, frozen.rows]))
     said = {
         "corpus": corpus,

@@ -7,8 +7,9 @@ from typing import Any
 from collapse_pipeline.defs.corpora import ensure_corpus, suites_in_force
 from collapse_pipeline.defs.settling import settle
 from collapse_pipeline.defs.workshop import Workshop, arrived
-from collapse_pipeline.errors import OutOfOrderError, TooFewSamplesError
+from collapse_pipeline.errors import BadInputError, OutOfOrderError, TooFewSamplesError
 from collapse_pipeline.loop.evaluate import primary_metric
+from collapse_pipeline.loop.generate import fitting_templates
 from collapse_pipeline.loop.lineage import (
     GeneratorRecord,
     Happening,
@@ -17,7 +18,7 @@ from collapse_pipeline.loop.lineage import (
     Status,
     as_parent,
 )
-from collapse_pipeline.records import SuiteRecord, TablePin
+from collapse_pipeline.records import SuiteRecord, TablePin, Template
 from collapse_pipeline.settings import CorpusSettings, load_templates, packages
 
 
@@ -43,13 +44,14 @@ def open_generation(
     pinned = settings.model_dump(mode="json")
     if known is not None and known.status is Status.OPEN and known.record.settings == pinned:
         return known.record
+    templates = checked_parts(shop, corpus, settings)
     _refuse_early(shop, corpus, generation)
     line.admit(generation, again)
     for earlier in line.active:
         if earlier.status is Status.OPEN and earlier.generation < generation:
             settle(shop, corpus, earlier.generation)
     line = shop.line(corpus)
-    record = _record(shop, line, generation, settings)
+    record = _record(shop, line, generation, settings, templates)
     for descendant in line.descendants(generation):
         shop.ledger.append(
             Happening.STALED,
@@ -71,6 +73,17 @@ def open_generation(
     return record
 
 
+def checked_parts(shop: Workshop, corpus: str, settings: CorpusSettings) -> tuple[Template, ...]:
+    """The corpus's templates, after a look at what else a person gave: what is wrong with it is
+    better said before a night is opened than in the middle of it.
+
+    Raises:
+        BadInputError: A template that does not render, a teacher that cannot write.
+    """
+    settings.teacher.check(shop.world_of(corpus))
+    return load_templates(corpus, shop.settings.home)
+
+
 def _refuse_early(shop: Workshop, corpus: str, generation: str) -> None:
     first = shop.settings.item(corpus).first_generation
     if first is not None and generation < first:
@@ -82,7 +95,11 @@ def _refuse_early(shop: Workshop, corpus: str, generation: str) -> None:
 
 
 def _record(
-    shop: Workshop, line: Line, generation: str, settings: CorpusSettings
+    shop: Workshop,
+    line: Line,
+    generation: str,
+    settings: CorpusSettings,
+    templates: tuple[Template, ...],
 ) -> GeneratorRecord:
     corpus = line.corpus
     before = line.before(generation)
@@ -97,6 +114,17 @@ def _record(
             wanted=f"human training rows of {corpus} that had arrived by {generation}",
             got="none",
             do="start at a later night",
+        )
+    labels = sorted(set(human["label"].to_pylist()))
+    for label in labels:
+        fitting_templates(templates, label)
+    # Of all rows, for some labels may only arrive later.
+    strange = sorted(set(settings.mix.infusion) - set(rows["label"].to_pylist()))
+    if strange:
+        raise BadInputError(
+            wanted=f"labels of {corpus} in mix.infusion",
+            got=", ".join(map(repr, strange)),
+            do=f"choose from {', '.join(labels[:40])}{', ...' if len(labels) > 40 else ''}",
         )
     suites = suites_in_force(shop, corpus)
     return GeneratorRecord(
@@ -120,7 +148,7 @@ def _record(
         human_rows=human.num_rows,
         suites_pin=shop.store.pin("eval_suites", corpus, ""),
         suites=suites,
-        templates=load_templates(corpus, shop.settings.home),
+        templates=templates,
         settings=settings.model_dump(mode="json"),
         packages=packages(),
     )

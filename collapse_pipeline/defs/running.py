@@ -1,21 +1,28 @@
 """Running nights from the command line: the same job on the same instance as Dagster's own runs."""
 
+import errno
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
+from sqlalchemy.exc import DBAPIError
 
 from collapse_pipeline.backends.ledgers.lease import home_lock
 from collapse_pipeline.defs.corpora import ensure_corpus
+from collapse_pipeline.defs.opening import checked_parts
+from collapse_pipeline.defs.run_records import known_to_the_pages, limit_pools
 from collapse_pipeline.defs.workshop import Workshop, make_home, open_workshop
-from collapse_pipeline.errors import CollapsePipelineError
+from collapse_pipeline.errors import CollapsePipelineError, StoreError
 from collapse_pipeline.loop.lineage import Generation, Happening
 from collapse_pipeline.loop.nights import plan_nights
 from collapse_pipeline.records import Frozen, Verdict
 from collapse_pipeline.settings import PACKAGE, PROJECT, Settings, today_utc
 
+# What a disk says that is full or may not be written: no fault of the program.
+DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+DISK_FAULTS |= {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}  # a folder where a file is wanted
 RUN_OPENED = "run_opened"
 RUN_CLOSED = "run_closed"
 FIRST = "first"  # said for the first generation, whatever its date
@@ -41,13 +48,31 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
     here = settings.home / "dagster.yaml"
     make_home(settings.home)
     # Two first starts at once would both create the schema, and one would fail.
-    with home_lock(settings.home):
+    with home_lock(settings.home), _records_kept(settings):
         if not here.exists() or here.read_bytes() != source.read_bytes():
             here.write_bytes(source.read_bytes())
         instance = dg.DagsterInstance.from_config(str(settings.home))
         instance.get_run_records(limit=1)
+        limit_pools(instance, settings.corpora)
     with instance:
         yield instance
+
+
+@contextmanager
+def _records_kept(settings: Settings) -> Iterator[None]:
+    """Turns what Dagster says of a disk that does not take its records into a `StoreError`."""
+    try:
+        yield
+    except (DBAPIError, OSError) as fault:
+        if isinstance(fault, OSError) and fault.errno not in DISK_FAULTS:
+            raise
+        raise StoreError(
+            wanted=f"Dagster's records in {settings.home} to be read and written",
+            got=str(fault.orig if isinstance(fault, DBAPIError) else fault),
+            do="free space on its disk and make it writable, then run the same command again; "
+            "if a file is damaged, move history/ and schedules/ away: the pages lose their runs, "
+            "the tables and the ledger lose nothing",
+        ) from fault
 
 
 def run_corpus(
@@ -118,7 +143,7 @@ def _plan(shop: Workshop, corpus: str, request: RunRequest) -> tuple[list[str], 
     first = shop.settings.first_generation(corpus, today)
     start = first if request.start == FIRST else request.start
     nights = plan_nights(shop.line(corpus), first, today, request.generations, start, request.again)
-    shop.settings.corpus(corpus, request.overrides)
+    checked_parts(shop, corpus, shop.settings.corpus(corpus, request.overrides))
     ensure_corpus(shop, corpus, nights[0])
     event = shop.ledger.append(
         RUN_OPENED, corpus=corpus, actor=shop.actor, payload={"request": asked, "nights": nights}
@@ -144,15 +169,18 @@ def _run_night(
     """One run of the job. Dagster wraps what a stage refused; here it is itself again."""
     generator = {"overrides": dict(request.overrides), "again": request.again is not None}
     try:
-        job.execute_in_process(
-            instance=instance,
-            partition_key=night,
-            resources={"home": shop},
-            run_config={
-                "ops": {f"{corpus}__generator": {"config": generator}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-        )
+        with _records_kept(shop.settings), known_to_the_pages(instance, job.name):
+            job.execute_in_process(
+                instance=instance,
+                partition_key=night,
+                resources={"home": shop},
+                run_config={
+                    "ops": {f"{corpus}__generator": {"config": generator}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+            )
+    except dg.DagsterExecutionInterruptedError:  # what Dagster makes of Ctrl-C
+        raise KeyboardInterrupt from None
     except dg.Failure as failure:
         if isinstance(failure.__cause__, CollapsePipelineError):
             raise failure.__cause__ from None

@@ -20,8 +20,6 @@ def nightly_definitions(
         f"refresh_{corpus}",
         selection=dg.AssetSelection.key_prefixes([corpus])
         & dg.AssetSelection.groups("3_generation", "4_release"),
-        partitions_def=generations,
-        executor_def=dg.in_process_executor,
         description=f"One night of {corpus}, from the generator to the release.",
         tags={"collapse/corpus": corpus},
     )

@@ -24,6 +24,8 @@ from collapse_pipeline.records import derived_seed
 from collapse_pipeline.settings import CorpusSettings, Settings
 from collapse_pipeline.worlds.reference import world
 
+STUDENTS_KEPT = 8  # a night scores a candidate, a baseline, the incumbent and a few bests
+
 
 @dataclass
 class Workshop:
@@ -36,6 +38,7 @@ class Workshop:
     _held: ExitStack = field(default_factory=ExitStack)
     _leases: set[str] = field(default_factory=set)
     _students: dict[str, Student] = field(default_factory=dict)
+    _lines: dict[str, tuple[Line, int]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +63,13 @@ class Workshop:
             self._leases.add(corpus)
 
     def line(self, corpus: str) -> Line:
-        """The corpus's generations as the ledger has them now."""
-        return replay(corpus, self.ledger.events(corpus=corpus))
+        """The corpus's generations as the ledger has them now; only new events are read."""
+        known, after = self._lines.get(corpus, (Line(corpus), 0))
+        events = self.ledger.events(corpus=corpus, after=after)
+        if events:
+            known, after = replay(corpus, events, onto=known), events[-1].seq
+            self._lines[corpus] = known, after
+        return known
 
     def record(self, corpus: str, generation: str) -> GeneratorRecord:
         """What the open attempt of a generation pinned.
@@ -88,23 +96,28 @@ class Workshop:
     def suites(self, record: GeneratorRecord) -> pa.Table:
         """Rows of the suites in force that night."""
         rows = self.store.read("eval_suites", record.corpus, version=record.suites_pin.version)
-        wanted = [s.version for s in record.suites if s.applicable]
-        return rows.filter(pc.is_in(rows["suite_version"], pa.array(wanted, pa.string())))
+        # Both, because the same rows under two names have the same version.
+        wanted = [f"{s.name}@{s.version}" for s in record.suites if s.applicable]
+        there = pc.binary_join_element_wise(rows["suite"], rows["suite_version"], "@")
+        return rows.filter(pc.is_in(there, pa.array(wanted, pa.string())))
 
     def student(self, model: str, settings: CorpusSettings) -> Student:
-        """A saved student, read once."""
+        """A saved student, read once as long as it is in use."""
         if model not in self._students:
             folder = self.store.model_folder(model)
             task = settings.task
-            self._students[model] = Student(
+            student = Student(
                 settings.student.load(folder / "language"),
                 task.load(folder / "task") if task and (folder / "task").is_dir() else None,
             )
+            self.keep(model, student)
         return self._students[model]
 
     def keep(self, model: str, student: Student) -> None:
-        """Remembers a student that was just trained."""
+        """Remembers a student, and forgets the one that was remembered longest ago."""
         self._students[model] = student
+        while len(self._students) > STUDENTS_KEPT:
+            del self._students[next(iter(self._students))]
 
     def world_of(self, corpus: str) -> World | None:
         """The corpus's reference world, where it has one."""

@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.split import TRAIN
-from collapse_pipeline.records import Frozen
+from collapse_pipeline.records import Frozen, is_day
 
 ObjectVector = npt.NDArray[np.object_]
 
@@ -27,11 +27,7 @@ class Arrival(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "Arrival":
-        try:
-            plain = date.fromisoformat(self.first_generation).isoformat()
-        except ValueError:
-            plain = ""
-        if plain != self.first_generation:
+        if not is_day(self.first_generation):
             raise BadInputError(
                 "a first generation such as 2026-11-20",
                 repr(self.first_generation),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from collapse_pipeline.metrics import calibration, comparison, fluency, performance
 from collapse_pipeline.ports import FloatVector, IntVector, Student, World
@@ -22,9 +23,9 @@ SYNTHETIC_ROWS = "synthetic"
 class EvaluatePolicy(Frozen):
     """What is measured each night."""
 
-    written_rows: int = 500  # rows each student writes for the world to check
-    draws: int = 2_000  # of the paired bootstrap
-    primary_rows: int = 500  # a suite with fewer rows informs, and decides nothing
+    written_rows: int = Field(500, ge=0)  # rows each student writes for the world to check
+    draws: int = Field(2_000, ge=100)  # of the paired bootstrap
+    primary_rows: int = Field(500, ge=1)  # a suite with fewer rows informs, and decides nothing
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def evaluate(
     """
     unique, positions = _unique_rows(suites)
     scored = {name: score(student, unique) for name, student in models.items()}
-    labelled = any(suites["label"].to_pylist())
+    classifies = all(student.task is not None for student in models.values())
+    labelled = classifies and any(suites["label"].to_pylist())
     report: list[dict[str, Any]] = []
     for suite in records:
         if not suite.applicable:

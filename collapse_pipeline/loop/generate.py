@@ -26,7 +26,7 @@ from collapse_pipeline.records import (
 class GeneratePolicy(Frozen):
     """How much is written, and for which labels."""
 
-    rows: int = Field(5_000, ge=1)
+    rows: int = Field(8_000, ge=1)
     # How far rare labels are favoured: 1 follows the human rows, 0 asks for every label alike.
     balance: float = Field(0.5, ge=0, le=1)
 
@@ -81,6 +81,22 @@ def render(source: str, template: Template, variables: Mapping[str, Any]) -> str
         ) from fault
 
 
+def fitting_templates(templates: Sequence[Template], label: str) -> list[Template]:
+    """The templates whose scope holds a label.
+
+    Raises:
+        BadInputError: There is none.
+    """
+    fitting = [t for t in templates if not t.labels or label in t.labels]
+    if not fitting:
+        raise BadInputError(
+            wanted=f"a template whose scope holds the label {label!r}",
+            got=f"templates {', '.join(str(t) for t in templates) or 'none'}",
+            do="widen a template's labels, or add one",
+        )
+    return fitting
+
+
 def plan_requests(
     human: pa.Table, templates: Sequence[Template], policy: GeneratePolicy, night: Night
 ) -> list[Request]:
@@ -96,13 +112,7 @@ def plan_requests(
     rng = np.random.default_rng(derived_seed(night.seed, "requests", night.ordinal))
     requests: list[Request] = []
     for label, wanted in quotas.items():
-        fitting = [t for t in templates if not t.labels or label in t.labels]
-        if not fitting:
-            raise BadInputError(
-                wanted=f"a template whose scope holds the label {label!r}",
-                got=f"templates {', '.join(str(t) for t in templates) or 'none'}",
-                do="widen a template's labels, or add one",
-            )
+        fitting = fitting_templates(templates, label)
         variables = {"label": label, "intent": label.replace("_", " "), "corpus": night.corpus}
         texts = [
             (str(t), render(t.body, t, variables), render(t.opening, t, variables)) for t in fitting

@@ -208,9 +208,12 @@ def as_parent(release: Generation) -> Parent:
     return Parent(generation=release.generation, model=manifest.model, depth=manifest.depth)
 
 
-def replay(corpus: str, events: Iterable[Event]) -> Line:
-    """The state of a corpus: its events, in order, through one transition table."""
-    generations: dict[str, Generation] = {}
+def replay(corpus: str, events: Iterable[Event], onto: Line | None = None) -> Line:
+    """The state of a corpus: its events, in order, through one transition table.
+
+    `onto` is the state that earlier events left, when only later ones are given.
+    """
+    generations = dict(onto.generations) if onto else {}
     for event in events:
         if event.corpus != corpus or not event.generation:
             continue

@@ -16,6 +16,7 @@ from collapse_pipeline.loop.generate import allocate
 from collapse_pipeline.records import SAMPLE, TRAINING_MIX, Frozen, derived_seed
 
 HUMAN_RED_LINE = 0.2  # no release trains on less human text than this, whatever is configured
+LARGEST_WEIGHT = 1e6  # of a row; far beyond any use, and far below what learners overflow at
 
 
 class MixPolicy(Frozen):
@@ -30,7 +31,8 @@ class MixPolicy(Frozen):
     pilot_rows: int = Field(500, ge=1)  # synthetic rows of a pilot
     caps_by_task: Mapping[str, float] = Field(default_factory=dict)  # tighter cap for a task type
     balance: float = Field(0.5, ge=0, le=1)  # as in GeneratePolicy, for which rows are taken
-    synthetic_weight: float = Field(1.0, gt=0)
+    # What a synthetic row counts where a human row counts 1.
+    synthetic_weight: float = Field(0.5, gt=0, le=LARGEST_WEIGHT)
     infusion: Mapping[str, float] = Field(default_factory=dict)  # weight of a label's human rows
     rejected_as: Literal["nothing", "negatives", "hard_cases"] = "nothing"
     rejected_share: float = Field(0.1, ge=0, le=1)  # of the synthetic rows, at most
@@ -40,6 +42,10 @@ class MixPolicy(Frozen):
         for task, cap in self.caps_by_task.items():
             if not 0 <= cap <= 1:
                 raise ValueError(f"mix.caps_by_task.{task} wants a share in [0, 1], got {cap}")
+        for label, weight in self.infusion.items():
+            if not 0 < weight <= LARGEST_WEIGHT:
+                wanted = f"a weight above 0, at most {LARGEST_WEIGHT:g}"
+                raise ValueError(f"mix.infusion.{label} wants {wanted}, got {weight}")
         return self
 
 
@@ -90,12 +96,14 @@ def mix(
     else:
         chosen, people = _fixed_size(human, pool, counts, cap, policy, seed)
     chosen = _cap_tasks(chosen, people, policy)
-    negatives = _rejected(rejected, chosen.num_rows, policy, seed)
+    # Without human rows there is nothing to count less than.
+    weight = policy.synthetic_weight if people.num_rows else 1.0
+    negatives = _rejected(rejected, chosen.num_rows, policy, weight, seed)
     chosen = _make_room(chosen, negatives.num_rows, seed)
     rows = pa.concat_tables(
         [
             _with_weight(people, [policy.infusion.get(x, 1.0) for x in _labels(people)]),
-            _with_weight(chosen, [policy.synthetic_weight] * chosen.num_rows),
+            _with_weight(chosen, [weight] * chosen.num_rows),
             negatives,
         ]
     )
@@ -197,7 +205,9 @@ def _cap_tasks(chosen: pa.Table, people: pa.Table, policy: MixPolicy) -> pa.Tabl
     return chosen
 
 
-def _rejected(rejected: pa.Table, chosen: int, policy: MixPolicy, seed: int) -> pa.Table:
+def _rejected(
+    rejected: pa.Table, chosen: int, policy: MixPolicy, weight: float, seed: int
+) -> pa.Table:
     """Rejected rows that serve: as labelled negatives, or as hard cases to be learnt."""
     if policy.rejected_as == "nothing" or rejected.num_rows == 0:
         return _with_weight(SAMPLE.empty_table(), [])
@@ -206,7 +216,7 @@ def _rejected(rejected: pa.Table, chosen: int, policy: MixPolicy, seed: int) -> 
     limit = floor(chosen * policy.rejected_share)
     picks = np.sort(rng.permutation(judged.num_rows)[:limit])
     role = "negative" if policy.rejected_as == "negatives" else "positive"
-    return _with_weight(judged.take(picks), [policy.synthetic_weight] * len(picks), role)
+    return _with_weight(judged.take(picks), [weight] * len(picks), role)
 
 
 def _make_room(chosen: pa.Table, rows: int, seed: int) -> pa.Table:

@@ -187,3 +187,14 @@ def test_a_quarantined_or_failed_night_is_never_a_parent(nights):
         if verdict is Verdict.PROMOTED and depth < 2
     ]
     assert parent.generation == (good[-1] if good else "")
+
+
+@given(cut=st.integers(0, 7))
+def test_replaying_in_two_parts_is_replaying_once(cut):
+    line = Line()
+    line.night(DAYS[0], Verdict.PROMOTED)
+    line.night(DAYS[1], Verdict.PROMOTED, line=(DAYS[0],))
+    line.say(Happening.STALED, DAYS[1], {})
+    line.night(DAYS[0], Verdict.QUARANTINED, attempt=2)
+    first = replay("toy", line.events[:cut])
+    assert replay("toy", line.events[cut:], onto=first) == line.state()

@@ -92,6 +92,12 @@ def test_infusion_weighs_a_labels_human_rows():
     }
 
 
+def test_without_human_rows_every_row_counts_alike():
+    policy = MixPolicy(regime="replace", human_floor=0, synthetic_cap=1, synthetic_weight=0.5)
+    mixture = mix(human_table(5), [written_table(5)], NOTHING, policy, "2026-01-09", seed=1)
+    assert set(mixture.samples["weight"].to_pylist()) == {1.0}
+
+
 def test_rejected_rows_serve_as_negatives_under_the_same_cap():
     dropped = samples_table(
         (

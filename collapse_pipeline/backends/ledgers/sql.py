@@ -40,6 +40,7 @@ REMEDIES = {
     "is locked": "wait for the process that writes to it, or end it",
     "full": "free space on its disk and run the same command again",
     "readonly": "give this user the right to write there or choose another home",
+    "disk I/O error": "free space on its disk, and see that the disk is well",
     "unable to open": "check that its folder exists and that this user may write there",
     "append-only": "append an event that corrects the earlier one",
 }

@@ -112,9 +112,11 @@ class ModelFolders:
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
+        from safetensors import SafetensorError  # what a full disk is called by the arrays' writer
+
         try:
             yield
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise StoreError(
                 f"the models in {self.folder}",
                 str(error),

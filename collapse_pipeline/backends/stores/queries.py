@@ -62,6 +62,10 @@ def query(store: Tables, sql: str, limit: int | None = None) -> pa.Table:
             if [one.expected_result_type for one in statements] != [rows_only]:
                 raise BadInputError("one SQL statement that reads", repr(sql), "begin with SELECT")
             answer = connection.sql(sql)
+            twice = sorted({name for name in answer.columns if answer.columns.count(name) > 1})
+            if twice:
+                got = f"{', '.join(twice)} more than once"
+                raise BadInputError("every column of the answer by its own name", got, "use AS")
             return (answer if limit is None else answer.limit(limit)).to_arrow_table()
         except duckdb.Error as error:
             raise BadInputError(

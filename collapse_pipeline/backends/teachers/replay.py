@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collapse_pipeline.backends.readers.files import Columns, read_batches
-from collapse_pipeline.errors import BackendError
-from collapse_pipeline.ports import Bench, Draft, Night, Request, Teacher
+from collapse_pipeline.errors import BackendError, BadInputError
+from collapse_pipeline.ports import Bench, Draft, Night, Request, Teacher, World
 from collapse_pipeline.records import Frozen, content_hash, derived_seed
 
 
@@ -26,12 +26,28 @@ class ReplayTeacherConfig(Frozen):
     label: str | None = None
     time: str | None = None
 
+    @property
+    def _columns(self) -> Columns:
+        return Columns(prompt=self.prompt, response=self.response, label=self.label, time=self.time)
+
+    def check(self, world: World | None) -> None:  # noqa: ARG002 - every teacher is asked alike
+        """Looks for the file and its columns before a night is opened that would need them.
+
+        Raises:
+            BadInputError: The file or a column is missing, or it is not what its suffix says.
+        """
+        read_batches(self.file, self._columns)
+
     def build(self, bench: Bench) -> Teacher:  # noqa: ARG002 - every teacher is built alike
-        """Reads the file and becomes its teacher; its version is the hash of what it read."""
-        columns = Columns(
-            prompt=self.prompt, response=self.response, label=self.label, time=self.time
-        )
-        rows = pa.concat_tables(read_batches(self.file, columns), promote_options="permissive")
+        """Reads the file and becomes its teacher; its version is the hash of what it read.
+
+        Raises:
+            BadInputError: As `check`; or the file has no row.
+        """
+        frames = list(read_batches(self.file, self._columns))
+        if not frames:
+            raise BadInputError(f"rows in {self.file}", "none", "write rows into it")
+        rows = pa.concat_tables(frames, promote_options="permissive")
         version = content_hash(*(str(row) for row in rows.to_pylist()))[:12]
         return ReplayTeacher(rows, f"replay@{version}", self.time is not None, str(self.file))
 

@@ -33,21 +33,30 @@ class SimulatedTeacherConfig(Frozen):
     coverage: float = Field(1.0, gt=0, le=1)
     refusal: float = Field(0.01, ge=0, le=1)
 
+    def check(self, world: World | None) -> World:
+        """The world to write from.
+
+        Raises:
+            BadInputError: When the corpus is no reference world.
+        """
+        if world is None:
+            raise BadInputError(
+                "a reference world to write from",
+                "a corpus whose true distribution is unknown",
+                "choose another teacher, or a corpus made from a reference world",
+            )
+        return world
+
     def build(self, bench: Bench) -> Teacher:
         """The teacher of the bench's reference world.
 
         Raises:
             BadInputError: When the corpus is no reference world.
         """
-        if bench.world is None:
-            raise BadInputError(
-                "a reference world to write from",
-                "a corpus whose true distribution is unknown",
-                "choose another teacher, or a corpus made from a reference world",
-            )
+        world = self.check(bench.world)
         dials = canonical_json(self.model_dump(mode="json"))
-        version = f"simulated@{content_hash(bench.world.name, dials)[:12]}"
-        return SimulatedTeacher(bench.world, self, version, _covered(bench.world, self.coverage))
+        version = f"simulated@{content_hash(world.name, dials)[:12]}"
+        return SimulatedTeacher(world, self, version, _covered(world, self.coverage))
 
 
 @dataclass(frozen=True)

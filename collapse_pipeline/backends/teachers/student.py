@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from collapse_pipeline.errors import BackendError
-from collapse_pipeline.ports import Bench, Draft, LanguageModel, Night, Request, Teacher
+from collapse_pipeline.ports import Bench, Draft, LanguageModel, Night, Request, Teacher, World
 from collapse_pipeline.records import Frozen, content_hash, derived_seed
 
 
@@ -16,6 +16,9 @@ class StudentTeacherConfig(Frozen):
 
     kind: Literal["student"] = "student"
     temperature: float = Field(1.0, gt=0)
+
+    def check(self, world: World | None) -> None:
+        """Any corpus has a student to write with from its second night on."""
 
     def build(self, bench: Bench) -> Teacher:
         """The parent's language model, else the human-only baseline's, as a teacher."""
