@@ -10,6 +10,7 @@ from collapse_pipeline.settings import (
     load_templates,
     merge,
     parse_overrides,
+    read_label_map,
     write_corpus,
 )
 
@@ -71,6 +72,59 @@ def test_a_bad_configuration_says_where(tmp_path, config, text, complaint):
         load_settings(tmp_path / "home", config(text))
 
 
+@pytest.mark.parametrize(
+    ("item", "complaint"),
+    [
+        ("tickets: {world: atlantis}", "no reference world"),
+        ("tickets: {first_generation: 2026-1-1}", "no date"),
+    ],
+)
+def test_a_bad_item_of_the_home(tmp_path, item, complaint):
+    (tmp_path / "corpora.yaml").write_text(item)
+    with pytest.raises(BadInputError, match=f"line 1, .*{complaint}"):
+        load_settings(tmp_path)
+
+
+def test_a_date_without_quotes(tmp_path):
+    (tmp_path / "corpora.yaml").write_text("tickets: {first_generation: 2026-01-01}")
+    assert load_settings(tmp_path).first_generation("tickets", "2026-06-01") == "2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("pair", "complaint"),
+    [
+        ("mix.synthetic_cap=3", r"in --set mix\.synthetic_cap, got mix\.synthetic_cap"),
+        ("teacher.temperature=.inf", "teacher.temperature wants a finite number"),
+        ("student.length_factor=inf", "student.length_factor wants a finite number"),
+    ],
+)
+def test_a_bad_override_is_told_from_the_files(tmp_path, pair, complaint):
+    settings = load_settings(tmp_path)
+    own = settings.model_copy(update={"corpora": {"tickets": CorpusItem()}})
+    with pytest.raises(BadInputError, match=complaint):
+        own.corpus("tickets", parse_overrides([pair]))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("yes: 007\n", {"yes": "007"}),  # as they are spelt
+        ('{"a": "b"}', {"a": "b"}),
+        ("", {}),
+    ],
+)
+def test_a_label_map(tmp_path, text, wanted):
+    (tmp_path / "map.yaml").write_text(text)
+    assert read_label_map(tmp_path / "map.yaml") == wanted
+
+
+@pytest.mark.parametrize("text", ["a: [b]", "a: {b: c}", "- a", "a: b\na: c", "[a]: b", "a: ["])
+def test_a_bad_label_map(tmp_path, text):
+    (tmp_path / "map.yaml").write_text(text)
+    with pytest.raises(BadInputError):
+        read_label_map(tmp_path / "map.yaml")
+
+
 def test_a_missing_configuration(tmp_path):
     with pytest.raises(BadInputError, match="no file"):
         load_settings(tmp_path, tmp_path / "none.yaml")
@@ -118,6 +172,9 @@ def test_shipped_templates_load(tmp_path, corpus):
         ("no front matter", "front matter"),
         ("---\nname: [\n---\nbody", "front matter"),
         ("---\nname: a\nsurprise: 1\n---\nbody", "front matter"),
+        ("---\nname: a\nversion: 1\n---\nbody", "version, which follow"),
+        ("---\nname: a@b\n---\nbody", "a name of letters"),
+        ("---\nname: a\nweight: 0\n---\nbody", "a weight above 0"),
         ("---\nname: a\n---\n{% for %}", "line 1"),
         ("---\nname: a\n---\n{{ cycler.__init__.__globals__ }}", "unsafe"),
     ],

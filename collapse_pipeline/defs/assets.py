@@ -6,15 +6,26 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
-from collapse_pipeline.defs.metadata import component_events, preview, readable, stale_events
+from collapse_pipeline.defs.lineage_events import report_components, report_stale, run_tags
+from collapse_pipeline.defs.metadata import (
+    column_schema,
+    key_metrics,
+    outcome,
+    preview,
+    previewed,
+    readable,
+    scores,
+)
 from collapse_pipeline.defs.opening import open_generation
 from collapse_pipeline.defs.run_records import pool_of
 from collapse_pipeline.defs.settling import note_evaluated, settle
 from collapse_pipeline.defs.stages import STAGES, Outcome
 from collapse_pipeline.defs.workshop import Workshop
-from collapse_pipeline.errors import CollapsePipelineError, TransientError
+from collapse_pipeline.errors import CollapsePipelineError, OutOfOrderError, TransientError
 from collapse_pipeline.loop.lineage import GeneratorRecord
+from collapse_pipeline.records import TABLES
 
 STAGE_LOG = logging.getLogger("collapse_pipeline.stages")
 OWNERS = ["team:data"]
@@ -55,11 +66,22 @@ DESCRIPTIONS: Mapping[str, str] = {
 }
 
 
+ANOTHER_ATTEMPT = (
+    "a settled night is done once more by its whole job: launch refresh_<corpus> for that day, a "
+    "past one with `again: true` in the configuration of its generator"
+)
+
+
 class GeneratorConfig(dg.Config):
     """What a person may say when opening a night."""
 
-    overrides: dict[str, Any] = {}  # noqa: RUF012 - a Dagster config field, copied per run
-    again: bool = False
+    overrides: dict[str, Any] = Field(
+        default={}, description="Settings for this night alone, such as {mix: {regime: replace}}."
+    )
+    again: bool = Field(
+        default=False,
+        description="Do a past night once more; generations that stand on it become stale.",
+    )
 
 
 def corpus_assets(
@@ -74,6 +96,7 @@ def corpus_assets(
             owners=OWNERS,
             kinds={"deltalake"} if group == "1_world" else {"yaml"},
             tags={"corpus": corpus},
+            metadata=column_schema(name) if name in TABLES else {},
         )
         for name, group in GROUPS.items()
     ]
@@ -98,9 +121,9 @@ def _generator(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.Ass
             record = open_generation(
                 home, corpus, context.partition_key, config.overrides, config.again
             )
-        for event in [*component_events(home, record), *stale_events(home, record)]:
-            context.instance.report_runless_asset_event(event)
-        context.instance.add_run_tags(context.run_id, _tags(record))
+        report_components(context.instance, home, record)
+        report_stale(context.instance, home, record)
+        _tag(context, corpus, generation=record.generation)
         return dg.MaterializeResult(metadata=readable(_pinned(record)))
 
     return generator
@@ -119,11 +142,11 @@ def _stage(
         with clear_failures():
             STAGE_LOG.info("%s %s %s", corpus, context.partition_key, name)
             record = home.record(corpus, context.partition_key)
-            outcome = stage(home, record)
+            said = stage(home, record)
             if name == "eval_report":
                 note_evaluated(home, record)
-            shown = preview(home, record, name)
-        return dg.MaterializeResult(metadata=readable(outcome) | shown)
+            shown = _shown(home, record, name, said)
+        return dg.MaterializeResult(metadata=readable(shown))
 
     return asset
 
@@ -137,23 +160,12 @@ def _release(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.Asset
             STAGE_LOG.info("%s %s %s", corpus, context.partition_key, "release")
             home.record(corpus, context.partition_key)
             manifest = settle(home, corpus, context.partition_key)
-        context.instance.add_run_tags(context.run_id, {"collapse/verdict": manifest.verdict.value})
-        return dg.MaterializeResult(
-            metadata=readable(
-                {
-                    "verdict": manifest.verdict.value,
-                    "gain_against_human_only": manifest.gain,
-                    "blocked_by": list(manifest.blocked_by),
-                    "why": "\n".join(f"- {why}" for why in manifest.reasons.values()),
-                    "human_share": manifest.shares.get("human", 1.0),
-                    "synthetic_share": manifest.shares.get("synthetic", 0.0),
-                    "depth": manifest.depth,
-                    "ledger_head": home.ledger.head()[1],
-                    "manifest": manifest.model_dump(mode="json"),
-                }
-                | dict(manifest.metrics)
-            )
-        )
+        tags = {"depth": manifest.depth, "verdict": manifest.verdict.value}
+        if manifest.blocked_by:
+            tags["blocked_by"] = ", ".join(manifest.blocked_by)
+        _tag(context, corpus, **tags)
+        head = {"ledger_head": home.ledger.head()[1]}
+        return dg.MaterializeResult(metadata=readable(outcome(manifest) | head))
 
     return release
 
@@ -172,27 +184,44 @@ def _night_asset(
         owners=OWNERS,
         kinds=kinds,
         tags={"corpus": corpus},
+        metadata=column_schema(name) if name in TABLES else {},
     )
 
 
-def _tags(record: GeneratorRecord) -> dict[str, str]:
-    return {
-        "collapse/corpus": record.corpus,
-        "collapse/generation": record.generation,
-        "collapse/ordinal": str(record.ordinal),
-        "collapse/attempt": str(record.attempt),
-        "collapse/parent_depth": str(record.parent.depth),
+def _shown(shop: Workshop, record: GeneratorRecord, name: str, said: Outcome) -> Outcome:
+    """What a page shows of a stage: what it said, and tables of what it wrote."""
+    if name not in TABLES:
+        return said
+    if name == "eval_report":
+        report = shop.store.read(name, record.corpus, [record.generation])
+        return key_metrics(said) | {"scores": scores(report.to_pylist())}
+    tables = {"preview": name}
+    if name == "filtered_batch":
+        tables["dropped_preview"] = "dropped_batch"
+    return said | {
+        title: preview(
+            shop.store.read(table, record.corpus, [record.generation], columns=previewed(table))
+        )
+        for title, table in tables.items()
     }
+
+
+def _tag(context: dg.AssetExecutionContext, corpus: str, **values: object) -> None:
+    """Tags the run with what it made."""
+    corpora = {key.path[0] for key in context.run.asset_selection or ()} | {corpus}
+    tags = run_tags(corpus, len(corpora) == 1, **values)
+    context.instance.add_run_tags(context.run_id, tags)
 
 
 def _pinned(record: GeneratorRecord) -> Outcome:
     return {
-        "generation": record.generation,
         "ordinal": record.ordinal,
         "attempt": record.attempt,
         "parent": record.parent.generation or "human-only baseline",
         "incumbent": record.incumbent.generation if record.incumbent else "none yet",
+        "parent_depth": record.parent.depth,
         "human_rows": record.human_rows,
+        "line": ", ".join(record.line),
         "not_applicable": "\n".join(
             f"- {suite.name}: {suite.reason}" for suite in record.suites if not suite.applicable
         ),
@@ -208,4 +237,7 @@ def clear_failures() -> Iterator[None]:
     except TransientError as fault:
         raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from fault
     except CollapsePipelineError as fault:
-        raise dg.Failure(description=str(fault), allow_retries=False) from fault
+        said = {"wanted": fault.wanted, "got": fault.got, "do": fault.do}
+        if isinstance(fault, OutOfOrderError):
+            said["do_here"] = ANOTHER_ATTEMPT
+        raise dg.Failure(str(fault), metadata=said, allow_retries=False) from fault

@@ -9,12 +9,11 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collapse_pipeline.backends.ledgers.sql import SqlLedger
 from collapse_pipeline.backends.stores.delta import DeltaStore
 from collapse_pipeline.errors import OutOfOrderError, StoreError
 from collapse_pipeline.loop.lineage import GeneratorRecord, Line, Status, replay
@@ -23,6 +22,9 @@ from collapse_pipeline.ports import Bench, Night, Student, World
 from collapse_pipeline.records import derived_seed
 from collapse_pipeline.settings import CorpusSettings, Settings
 from collapse_pipeline.worlds.reference import world
+
+if TYPE_CHECKING:  # SQLAlchemy costs an eighth of a second, and loading the assets needs none
+    from collapse_pipeline.backends.ledgers.sql import SqlLedger
 
 STUDENTS_KEPT = 8  # a night scores a candidate, a baseline, the incumbent and a few bests
 
@@ -33,7 +35,7 @@ class Workshop:
 
     settings: Settings
     store: DeltaStore
-    ledger: SqlLedger
+    ledger: "SqlLedger"
     actor: str
     _held: ExitStack = field(default_factory=ExitStack)
     _leases: set[str] = field(default_factory=set)
@@ -150,6 +152,8 @@ def open_workshop(settings: Settings, actor: str | None = None) -> Workshop:
     Raises:
         StoreError: The home cannot be made, written, or was left by a newer version.
     """
+    from collapse_pipeline.backends.ledgers.sql import SqlLedger
+
     make_home(settings.home)
     url = settings.ledger_url or f"sqlite:///{settings.home / 'ledger.sqlite'}"
     ledger = SqlLedger(url, settings.home)

@@ -107,7 +107,8 @@ def test_a_check_that_breaks_is_not_a_bad_row(monkeypatch):
         check_shape(frame(["fine"]))
 
 
-def test_quick_and_silent(capfd):
+def test_quick_and_silent(capfd, caplog):
+    shape_check._batches.cache_clear()  # where it would speak: when its context is made
     rows = [{"prompt": f"row {i} of many", "label": "x"} for i in range(100_000)]
     frames = list(frames_of(rows, size=50_000))
     check_shape(frames[0].slice(0, 1))  # the import is not what is measured
@@ -117,6 +118,7 @@ def test_quick_and_silent(capfd):
     assert all(set(each["reason"].to_pylist()) == {""} for each in checked)
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
+    assert caplog.messages == []
 
 
 @pytest.mark.real_data

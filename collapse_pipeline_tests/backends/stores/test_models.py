@@ -4,12 +4,14 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from collapse_pipeline.backends.stores.delta import DeltaStore
 from collapse_pipeline.backends.stores.models import ModelFolders
@@ -124,11 +126,12 @@ def test_a_missing_or_blocked_home_is_said_so(tmp_path):
         DeltaStore("s3://bucket/home").save_model(student(), KINDS)
 
 
-def test_a_part_that_fails_leaves_nothing(folders):
+@pytest.mark.parametrize("kind", [partial(OSError, 28), SafetensorError])
+def test_a_part_that_fails_leaves_nothing(folders, kind):
     class Broken(Part):
         def save(self, folder):
             (folder / "half").write_bytes(b"x")
-            raise OSError(28, "No space left on device")
+            raise kind("No space left on device")
 
     with pytest.raises(StoreError, match="No space left"):
         folders.save_model(Student(language=Broken(), task=None), KINDS)
