@@ -66,6 +66,8 @@ DESCRIPTIONS: Mapping[str, str] = {
 }
 
 
+RETRIES = 2  # of a stage, after a fault that may pass by itself
+RETRY_SECONDS = 5
 ANOTHER_ATTEMPT = (
     "a settled night is done once more by its whole job: launch refresh_<corpus> for that day, a "
     "past one with `again: true` in the configuration of its generator"
@@ -116,7 +118,7 @@ def _generator(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.Ass
         config: GeneratorConfig,
         home: dg.ResourceParam[Workshop],
     ) -> dg.MaterializeResult[None]:
-        with clear_failures():
+        with clear_failures(context):
             STAGE_LOG.info("%s %s %s", corpus, context.partition_key, "generator")
             record = open_generation(
                 home, corpus, context.partition_key, config.overrides, config.again
@@ -139,7 +141,7 @@ def _stage(
     def asset(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Workshop]
     ) -> dg.MaterializeResult[None]:
-        with clear_failures():
+        with clear_failures(context):
             STAGE_LOG.info("%s %s %s", corpus, context.partition_key, name)
             record = home.record(corpus, context.partition_key)
             said = stage(home, record)
@@ -156,7 +158,7 @@ def _release(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.Asset
     def release(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Workshop]
     ) -> dg.MaterializeResult[None]:
-        with clear_failures():
+        with clear_failures(context):
             STAGE_LOG.info("%s %s %s", corpus, context.partition_key, "release")
             home.record(corpus, context.partition_key)
             manifest = settle(home, corpus, context.partition_key)
@@ -230,13 +232,14 @@ def _pinned(record: GeneratorRecord) -> Outcome:
 
 
 @contextmanager
-def clear_failures() -> Iterator[None]:
+def clear_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Errors of this package end the run with their own words; only passing faults are retried."""
     try:
         yield
-    except TransientError as fault:
-        raise dg.RetryRequested(max_retries=2, seconds_to_wait=5) from fault
     except CollapsePipelineError as fault:
+        if isinstance(fault, TransientError) and context.retry_number < RETRIES:
+            context.log.warning(f"trying again in {RETRY_SECONDS} seconds: {fault}")
+            raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from fault
         said = {"wanted": fault.wanted, "got": fault.got, "do": fault.do}
         if isinstance(fault, OutOfOrderError):
             said["do_here"] = ANOTHER_ATTEMPT
