@@ -795,7 +795,7 @@ def test_an_interrupted_run_ends_at_once_and_is_gone_on_with(cli, home):
     ) as process:
         assert process.stderr is not None
         told = process.stderr.readline()  # the first night has ended
-        while _opened(home) < 2:
+        while process.poll() is None and _opened(home) < 2:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)

@@ -69,7 +69,7 @@ DESCRIPTIONS: Mapping[str, str] = {
 RETRIES = 2  # of a stage, after a fault that may pass by itself
 RETRY_SECONDS = 5
 ANOTHER_ATTEMPT = (
-    "a settled night is done once more by its whole job: launch refresh_<corpus> for that day, a "
+    "a settled night is done once more by its whole job: launch refresh_{corpus} for that day, a "
     "past one with `again: true` in the configuration of its generator"
 )
 
@@ -212,7 +212,7 @@ def _tag(context: dg.AssetExecutionContext, corpus: str, **values: object) -> No
     """Tags the run with what it made."""
     corpora = {key.path[0] for key in context.run.asset_selection or ()} | {corpus}
     tags = run_tags(corpus, len(corpora) == 1, **values)
-    context.instance.add_run_tags(context.run_id, tags)
+    context.instance.add_run_tags(context.run.run_id, tags)
 
 
 def _pinned(record: GeneratorRecord) -> Outcome:
@@ -242,5 +242,5 @@ def clear_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from fault
         said = {"wanted": fault.wanted, "got": fault.got, "do": fault.do}
         if isinstance(fault, OutOfOrderError):
-            said["do_here"] = ANOTHER_ATTEMPT
+            said["do_here"] = ANOTHER_ATTEMPT.format(corpus=context.asset_key.path[0])
         raise dg.Failure(str(fault), metadata=said, allow_retries=False) from fault

@@ -27,7 +27,7 @@ PREVIEW_COLUMNS = (
     "reason",
     "suite",
     "split",
-    "available_from",
+    "written_in",
 )
 CELL = 120  # characters of a text shown
 # Metrics that a page lists and plots one by one; the tables beside them have every one.

@@ -23,6 +23,6 @@ class HomeResource(dg.ConfigurableResource[Workshop]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Workshop]:
         """Opens the home for one run and gives every lease back at its end."""
         settings = load_settings(Path(self.home), Path(self.config) if self.config else None)
-        run = context.run_id or "no run"
-        with open_workshop(settings, actor=f"dagster run {run[:8]}") as workshop:
+        run = context.run.run_id[:8] if context.run else "outside of a run"
+        with open_workshop(settings, actor=f"dagster run {run}") as workshop:
             yield workshop
