@@ -198,6 +198,8 @@ def run(
             )
     _say({"corpora": results, "home": str(settings.home)}, as_json, terminal.run_table)
     ends = [result["generations"][-1]["verdict"] for result in results]
+    if "failed" in ends:
+        sys.exit(1)
     if any(verdict != "promoted" for verdict in ends):
         sys.exit(BLOCKED)
 

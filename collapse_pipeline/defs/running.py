@@ -13,7 +13,7 @@ from collapse_pipeline.defs.corpora import ensure_corpus
 from collapse_pipeline.defs.opening import checked_parts
 from collapse_pipeline.defs.run_records import known_to_the_pages, limit_pools
 from collapse_pipeline.defs.workshop import Workshop, make_home, open_workshop
-from collapse_pipeline.errors import CollapsePipelineError, StoreError
+from collapse_pipeline.errors import BackendError, CollapsePipelineError, StoreError
 from collapse_pipeline.loop.lineage import Generation, Happening
 from collapse_pipeline.loop.nights import plan_nights
 from collapse_pipeline.records import Frozen, Verdict
@@ -100,13 +100,35 @@ def run_corpus(
         job = job_of(shop.settings, corpus)
         for night in nights:
             if not _settled_since(shop, corpus, night, first_event):
-                _run_night(shop, job, instance, corpus, night, request)
+                try:
+                    _run_night(shop, job, instance, corpus, night, request)
+                except BackendError as fault:
+                    # A teacher or judge that failed stops this corpus; the night stays open, and
+                    # the same command takes it up again.
+                    ends.append(failed(night, fault))
+                    told(ends[-1])
+                    return {"corpus": corpus, "generations": ends}
             ends.append(describe(shop, shop.line(corpus).generations[night]))
             told(ends[-1])
         shop.ledger.append(
             RUN_CLOSED, corpus=corpus, actor=shop.actor, payload={"opened": first_event}
         )
     return {"corpus": corpus, "generations": ends}
+
+
+def failed(night: str, fault: BackendError) -> dict[str, Any]:
+    """A night that an edge brought to a halt, as the JSON contract has it."""
+    return {
+        "generation": night,
+        "verdict": Verdict.FAILED.value,
+        "blocked_by": [],
+        "reasons": {"fault": str(fault)},
+        "shares": {},
+        "rows": {},
+        "metrics": {},
+        "released": {},
+        "seconds": None,
+    }
 
 
 def describe(shop: Workshop, generation: Generation) -> dict[str, Any]:

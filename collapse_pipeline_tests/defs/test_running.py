@@ -106,3 +106,19 @@ def test_when_no_night_is_left_the_choices_are_named(three_nights, command, home
     assert ended.returncode == 2
     assert "--from DATE" in ended.stderr
     assert ended.stdout == ""
+
+
+@pytest.mark.slow
+def test_a_teacher_that_fails_ends_the_night_as_failed_and_it_is_taken_up_again(document, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,intent,day\nhello,return_window,2001-01-01\n")
+    replay = ["kind=replay", f"file={rows}", "prompt=text", "label=intent", "time=day"]
+    settings = [part for pair in replay for part in ("--set", f"teacher.{pair}")]
+    fresh = tmp_path / "home"
+    said = document(
+        "run", *ONE, "--from", "first", "--generations", "2", *settings, home=fresh, codes=(1,)
+    )
+    first, second = said["corpora"][0]["generations"]
+    assert (first["verdict"], second["verdict"]) == ("promoted", "failed")
+    assert "dated" in second["reasons"]["fault"]
+    assert document("status", *ONE, home=fresh)["corpora"][0]["next_night"] == second["generation"]
