@@ -21,11 +21,6 @@ from collapse_pipeline.backends.ledgers import sql as ledgers
 from collapse_pipeline.defs import workshop
 from collapse_pipeline.settings import load_settings
 
-# Until the assets ask for their run's id in the new way.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:AssetExecutionContext.run_id is deprecated:DeprecationWarning"
-)
-
 LABELS = ("refund", "order", "card", "ship", "lost")
 WORDS = [f"{first}{last}" for first in "bdfgklmnprst" for last in ("ada", "olo", "umi", "eri")]
 TICKETS = ("--prompt", "text", "--label", "intent")

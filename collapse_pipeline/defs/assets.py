@@ -77,7 +77,7 @@ ANOTHER_ATTEMPT = (
 class GeneratorConfig(dg.Config):
     """What a person may say when opening a night."""
 
-    overrides: dict[str, Any] = Field(
+    overrides: dict[str, Any | None] = Field(
         default={}, description="Settings for this night alone, such as {mix: {regime: replace}}."
     )
     again: bool = Field(
