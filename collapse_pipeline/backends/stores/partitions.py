@@ -41,13 +41,13 @@ def stored_schema(table: str) -> pa.Schema:
 
 
 def stored_rows(table: str, rows: pa.Table) -> pa.Table:
-    """Rows as they go to disk."""
+    """Rows as they go to disk, in one piece: several would be written in any order."""
     if table not in WITHOUT_GENERATION:
         at = rows.schema.get_field_index("generation")
         named = rows["generation"]
         empty = pc.equal(named, "")
         rows = rows.set_column(at, "generation", pc.if_else(empty, None, named))
-    return rows.cast(stored_schema(table))
+    return rows.cast(stored_schema(table)).combine_chunks()
 
 
 def fitted_rows(table: str, corpus: str, generation: str, rows: pa.Table) -> pa.Table:
