@@ -141,6 +141,13 @@ def test_rows_keep_their_order_and_generations_are_sorted(store):
     assert back == [f"2026-11-{d}-{i}" for d in (19, 20, 21) for i in range(50)]
 
 
+def test_rows_in_several_pieces_keep_their_order(store):
+    rows = rows_of("synthetic_batch", count=40)
+    pieces = pa.concat_tables([rows.slice(start, 5) for start in range(0, 40, 5)])
+    store.replace("synthetic_batch", "bank", NIGHT, pieces)
+    assert store.read("synthetic_batch", "bank", [NIGHT]).equals(rows)
+
+
 def test_columns_versions_and_generations_can_be_chosen(store):
     assert store.read("synthetic_batch", "bank", columns=["label", "seed"]).column_names == [
         "label",
