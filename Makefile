@@ -28,6 +28,7 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
+	.ci/postgresql
 	$(BIN)/pytest -n 2 --dist loadfile
 
 # HOME_DIR=data/demo shows what `make demo` left.

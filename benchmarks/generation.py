@@ -22,7 +22,7 @@ from bench import report
 from collapse_pipeline.definitions import build_definitions
 from collapse_pipeline.defs.opening import open_generation
 from collapse_pipeline.defs.running import RunRequest, instance_of, run_corpus
-from collapse_pipeline.defs.settling import note_evaluated, settle
+from collapse_pipeline.defs.settling import settle
 from collapse_pipeline.defs.stages import STAGES
 from collapse_pipeline.defs.workshop import open_workshop
 from collapse_pipeline.records import days_before
@@ -59,7 +59,6 @@ def bare(home: Path, configuration: Path) -> tuple[float, dict[str, float]]:
                 stage(shop, record)
             now = time.perf_counter()
             parts[name], last = now - last, now
-        note_evaluated(shop, record)
         settle(shop, CORPUS, LAST)
         parts["release"] = time.perf_counter() - last
         return time.perf_counter() - start, parts

@@ -6,17 +6,24 @@ given or what the home holds cannot be worked with, 130 interrupted, 1 a fault o
 """
 
 import io
-import json
 import logging
-import math
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from collapse_pipeline import cli_audit, cli_gates, cli_governance
+from collapse_pipeline.cli_options import (
+    BAD_INPUT,
+    BLOCKED,
+    INTERRUPTED,
+    AsJson,
+    Config,
+    Home,
+    say,
+)
 from collapse_pipeline.errors import CollapsePipelineError
 from collapse_pipeline.loop.suites_foreign import SuiteKind
 from collapse_pipeline.reporting import terminal
@@ -33,17 +40,8 @@ corpus_app = typer.Typer(help="Corpora of a home.", no_args_is_help=True)
 suite_app = typer.Typer(help="Suites of a corpus.", no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(suite_app, name="suite")
-
-BAD_INPUT = 2
-BLOCKED = 3
-INTERRUPTED = 130
-
-Home = Annotated[
-    Path | None,
-    typer.Option("--home", help="Store, ledger, cache and Dagster's instance in one place."),
-]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML over the defaults.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+for commands in (cli_gates, cli_governance, cli_audit):
+    commands.add_to(app)
 
 
 def main() -> None:
@@ -113,7 +111,7 @@ def corpus_add(
     )
     with open_workshop(load_settings(home, config)) as shop:
         said = add_corpus(shop, name, file, columns, arrival, {"task_type": task_type})
-    _say(said, as_json, terminal.intake_table)
+    say(said, as_json, terminal.intake_table)
 
 
 @suite_app.command("add")
@@ -138,15 +136,15 @@ def suite_add(
     --label intent --map labels.yaml
     """
     from collapse_pipeline.backends.readers.files import Columns
+    from collapse_pipeline.backends.yaml_files import read_label_map
     from collapse_pipeline.defs.corpora import add_suite
     from collapse_pipeline.defs.workshop import open_workshop
-    from collapse_pipeline.settings import read_label_map
 
     columns = Columns(prompt=prompt, response=response, label=label)
     labels = read_label_map(label_map) if label_map else None
     with open_workshop(load_settings(home, config)) as shop:
         said = add_suite(shop, corpus, name or kind.value, kind, file, columns, labels)
-    _say(said, as_json, terminal.suites_table)
+    say(said, as_json, terminal.suites_table)
 
 
 @app.command()
@@ -196,7 +194,7 @@ def run(
             results.append(
                 run_corpus(settings, job_of, instance, name, request, progress.ended(name))
             )
-    _say({"corpora": results, "home": str(settings.home)}, as_json, terminal.run_table)
+    say({"corpora": results, "home": str(settings.home)}, as_json, terminal.run_table)
     ends = [result["generations"][-1]["verdict"] for result in results]
     if "failed" in ends:
         sys.exit(1)
@@ -222,7 +220,7 @@ def status(
     settings = load_settings(home, config)
     with open_workshop(settings) as shop:
         found = [status_of(shop, name, last) for name in corpus or settings.corpora]
-    _say({"home": str(settings.home), "corpora": found}, as_json, terminal.status_table)
+    say({"home": str(settings.home), "corpora": found}, as_json, terminal.status_table)
 
 
 @app.command()
@@ -243,7 +241,7 @@ def query(
 
     with open_workshop(load_settings(home, config)) as shop:
         rows = run_query(shop.store, sql, limit)
-    _say({"rows": rows.to_pylist(), "count": rows.num_rows}, as_json, terminal.rows_table)
+    say({"rows": rows.to_pylist(), "count": rows.num_rows}, as_json, terminal.rows_table)
 
 
 @app.command()
@@ -260,26 +258,6 @@ def ui(home: Home = None, config: Config = None) -> None:
         os.environ[CONFIG_VARIABLE] = str(config.absolute())
     command = [sys.executable, "-m", "dagster", "dev", "-m", "collapse_pipeline.definitions"]
     os.execv(command[0], command)  # noqa: S606 - no shell, our own arguments
-
-
-def _say(document: dict[str, Any], as_json: bool, lines: Callable[[dict[str, Any]], None]) -> None:
-    if not as_json:
-        lines(document)
-        return
-    text = json.dumps(_sayable(document), ensure_ascii=False, default=str, indent=2) + "\n"
-    # JSON is UTF-8 whatever the terminal's own encoding is.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-    sys.stdout.buffer.flush()
-
-
-def _sayable(value: Any) -> Any:
-    """What JSON can say: it has no NaN and no infinity."""
-    if isinstance(value, dict):
-        return {str(key): _sayable(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_sayable(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

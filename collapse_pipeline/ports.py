@@ -300,6 +300,21 @@ class Event(Protocol):
         ...
 
     @property
+    def actor(self) -> str:
+        """Who did it."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """As what: a role of a person's, or `machine`."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        ...
+
+    @property
     def payload(self) -> Mapping[str, Any]:
         """The evidence."""
         ...

@@ -91,6 +91,32 @@ EVAL_REPORT = pa.schema(
         pa.field("note", pa.string(), nullable=False),
     ]
 )
+GATE_VALUES = pa.schema(
+    [
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("generation", pa.string(), nullable=False),
+        pa.field("attempt", pa.int32(), nullable=False),
+        pa.field("asset", pa.string(), nullable=False),
+        pa.field("gate", pa.string(), nullable=False),
+        pa.field("scope", pa.string(), nullable=False),  # a label, template or teacher, else ""
+        pa.field("statistic", pa.string(), nullable=False),  # metric, metric.column, metric@suite
+        pa.field("value", pa.float64(), nullable=False),  # NaN where it could not be computed
+        pa.field("low", pa.float64(), nullable=True),
+        pa.field("high", pa.float64(), nullable=True),
+        pa.field("bound", pa.string(), nullable=False),  # in words
+        pa.field("exceeded", pa.bool_(), nullable=False),  # this figure, tonight
+        pa.field("raised", pa.bool_(), nullable=False),  # the gate, tonight, before `for`
+        pa.field("outcome", pa.string(), nullable=False),  # the gate: pass | breach | ...
+        pa.field("severity", pa.string(), nullable=False),  # warn | block
+        pa.field("actions", pa.list_(pa.string()), nullable=False),
+        pa.field("blamed", pa.list_(pa.string()), nullable=False),  # kind name@version
+        pa.field("examples", pa.list_(pa.string()), nullable=False),  # sample ids
+        pa.field("rows", pa.int64(), nullable=False),
+        pa.field("depth", pa.int32(), nullable=False),
+        pa.field("calibration", pa.string(), nullable=False),
+        pa.field("note", pa.string(), nullable=False),
+    ]
+)
 MINHASH_BANDS = pa.schema(
     [
         pa.field("corpus", pa.string(), nullable=False),
@@ -107,10 +133,12 @@ TABLES: dict[str, pa.Schema] = {
     "quarantined_rows": QUARANTINED_ROWS,
     "synthetic_batch": SAMPLE,
     "judged_batch": JUDGED_BATCH,
+    "judged_gold": JUDGED_BATCH,  # human rows that the judge was asked about
     "filtered_batch": SAMPLE,
     "dropped_batch": DROPPED_BATCH,
     "training_mix": TRAINING_MIX,
     "eval_report": EVAL_REPORT,
+    "gate_values": GATE_VALUES,
     "minhash_bands": MINHASH_BANDS,
 }
 
@@ -183,6 +211,7 @@ class Component(StrEnum):
     TEACHER = "teacher"
     JUDGE = "judge"
     MIX_POLICY = "mix_policy"
+    GATE_CALIBRATION = "gate_calibration"
     EVAL_SUITE = "eval_suite"
 
 

@@ -1,4 +1,5 @@
-"""Settings: the only reader of YAML and the environment. What it returns is frozen and checked.
+"""Settings: the only reader of the configuration and the environment. What it returns is frozen
+and checked; other modules take it, and open no configuration themselves.
 
 Order, later wins: `config/default.yaml`, the file of `--config`, the home's `corpora.yaml`, and
 `--set` for one run. An unknown or repeated name is an error that says the file and the line.
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib import metadata
-from math import inf, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -29,14 +30,16 @@ from collapse_pipeline.backends.students.task import EmbeddingTaskConfig, TfidfT
 from collapse_pipeline.backends.teachers.replay import ReplayTeacherConfig
 from collapse_pipeline.backends.teachers.simulated import SimulatedTeacherConfig
 from collapse_pipeline.backends.teachers.student import StudentTeacherConfig
+from collapse_pipeline.backends.yaml_files import read_yaml
 from collapse_pipeline.errors import BadInputError, StoreError
 from collapse_pipeline.loop.evaluate import EvaluatePolicy
 from collapse_pipeline.loop.filter import FilterPolicy
-from collapse_pipeline.loop.generate import GeneratePolicy, render
+from collapse_pipeline.loop.generate import GeneratePolicy
 from collapse_pipeline.loop.judge import JudgePolicy
 from collapse_pipeline.loop.mix import MixPolicy
+from collapse_pipeline.loop.permit import GovernanceSettings
 from collapse_pipeline.loop.release import ReleasePolicy
-from collapse_pipeline.records import Frozen, Template, content_hash, days_before, is_day
+from collapse_pipeline.records import Frozen, days_before, is_day
 from collapse_pipeline.worlds.reference import WORLDS
 
 PACKAGE = Path(__file__).parent
@@ -75,9 +78,14 @@ class FilterSettings(FilterPolicy):
 
 
 class GateSettings(Frozen):
-    """Whether gates act."""
+    """Whether gates act, and how they are calibrated."""
 
-    enforce: bool = True
+    enforce: bool = True  # False: what is measured is written down, and nothing is stopped
+    rows: int = Field(2_000, ge=50)  # drawn of a batch: figures of equal sizes are compared
+    budget: float = Field(1 / 500, gt=0, le=0.1)  # false alarms a night, of all gates together
+    replicates: int = Field(20, ge=8)  # chains of a calibration
+    supported_share: float = Field(0.3, ge=0, le=1)  # synthetic share that needs no experiment
+    suite_days: int = Field(180, ge=1)  # a shadow window older than this is no news
 
 
 class CorpusSettings(Frozen):
@@ -95,6 +103,7 @@ class CorpusSettings(Frozen):
     evaluate: EvaluatePolicy = EvaluatePolicy()
     gates: GateSettings = GateSettings()
     release: ReleasePolicy = ReleasePolicy()
+    governance: GovernanceSettings = GovernanceSettings()
 
     @model_validator(mode="after")
     def _can_be_pinned(self) -> Self:
@@ -333,118 +342,6 @@ def _leaves(tree: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, Any
         yield under + key, value
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{under}{key}.")
-
-
-def load_templates(corpus: str, home: Path) -> tuple[Template, ...]:
-    """The templates of a corpus: the home's own, else those shipped for it, else the plain one.
-
-    Raises:
-        BadInputError: Bad front matter, two templates of one name, a syntax error, or a text
-            that reaches outside its sandbox.
-    """
-    folders = (home / "templates" / corpus, PACKAGE / "config" / "templates" / corpus)
-    fallback = PACKAGE / "config" / "templates" / "default"
-    folder = next((f for f in folders if any(f.glob("*.j2"))), fallback)
-    templates = [_template(path) for path in sorted(folder.glob("*.j2"))]
-    names = [template.name for template in templates]
-    for name in names:
-        if names.count(name) > 1:
-            raise BadInputError("one template a name", f"{name} twice in {folder}", "rename one")
-    for template in templates:
-        for label in template.labels or ("",):
-            variables = {"label": label, "intent": label, "corpus": corpus}
-            render(template.body, template, variables)
-            render(template.opening, template, variables)
-    return tuple(templates)
-
-
-def _template(path: Path) -> Template:
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise BadInputError(f"a template in UTF-8 in {path}", str(fault), "mend it") from fault
-    parts = text.split("---\n", 2)
-    if len(parts) != 3 or parts[0].strip():
-        raise BadInputError(
-            "a template with front matter between two --- lines", str(path), "add it"
-        )
-    try:
-        front = yaml.safe_load(parts[1]) or {}
-        if own := {"body", "version"} & {*front}:
-            raise TypeError(f"{', '.join(sorted(own))}, which follow from the rest of the file")
-        template = Template.model_validate(
-            {"name": path.stem, **front, "body": parts[2], "version": content_hash(text)[:12]}
-        )
-    except (yaml.YAMLError, ValidationError, TypeError) as fault:
-        raise BadInputError(
-            wanted=f"front matter with name, labels, weight, opening in {path}",
-            got=_first_fault(fault),
-            do="mend the template file",
-        ) from fault
-    # A version is written `name@version`, and several are kept apart by spaces.
-    if not re.fullmatch(r"[\w.-]+", template.name) or not 0 < template.weight < inf:
-        raise BadInputError(
-            wanted=f"a name of letters, digits, _, - and ., and a weight above 0 in {path}",
-            got=f"name {template.name!r}, weight {template.weight:g}",
-            do="mend the template file",
-        )
-    return template
-
-
-def _first_fault(fault: Exception) -> str:
-    """What is wrong, in one line."""
-    if isinstance(fault, ValidationError):
-        first = fault.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return " ".join(str(fault).split())
-
-
-def read_label_map(path: Path) -> dict[str, str]:
-    """A YAML or JSON mapping of labels to labels; each is taken as it is spelt, so that `yes` and
-    `007` stay what they are.
-
-    Raises:
-        BadInputError: A missing file, no YAML, or something else than labels in it.
-    """
-    read_yaml(path)  # for the names that are there twice, and the errors
-    labels = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - only texts
-    for label, mapped in (labels or {}).items():
-        if not isinstance(label, str) or not isinstance(mapped, str):
-            raise BadInputError(
-                f"one label for each label in {path}", f"{label!r}: {mapped!r:.200}", "mend the map"
-            )
-    return dict(labels or {})
-
-
-def read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
-    """A YAML mapping, and for each key path where it stands, as `file, line n`."""
-    try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
-        data = yaml.safe_load(path.read_text("utf-8")) or {}
-    except FileNotFoundError as fault:
-        raise BadInputError("a YAML file", f"no file {path}", "mend the path") from fault
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as fault:
-        said = " ".join(str(fault).split())
-        raise BadInputError(f"YAML in {path}", said, "mend the file") from fault
-    if not isinstance(data, dict):
-        raise BadInputError(f"a mapping in {path}", type(data).__name__, "mend the file")
-    lines: dict[tuple[str, ...], str] = {}
-    _find_lines(node, (), path, lines)
-    return data, lines
-
-
-def _find_lines(
-    node: yaml.Node | None, at: tuple[str, ...], path: Path, lines: dict[tuple[str, ...], str]
-) -> None:
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in node.value:
-        place = (*at, str(key.value))
-        line = f"{path}, line {key.start_mark.line + 1}"
-        if place in lines:
-            raise BadInputError("every name once", f"{'.'.join(place)} again in {line}", "drop one")
-        lines[place] = line
-        _find_lines(value, place, path, lines)
 
 
 def _bad_settings(

@@ -7,10 +7,8 @@ from collapse_pipeline.settings import (
     CorpusItem,
     check_name,
     load_settings,
-    load_templates,
     merge,
     parse_overrides,
-    read_label_map,
     write_corpus,
 )
 
@@ -105,26 +103,6 @@ def test_a_bad_override_is_told_from_the_files(tmp_path, pair, complaint):
         own.corpus("tickets", parse_overrides([pair]))
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("yes: 007\n", {"yes": "007"}),  # as they are spelt
-        ('{"a": "b"}', {"a": "b"}),
-        ("", {}),
-    ],
-)
-def test_a_label_map(tmp_path, text, wanted):
-    (tmp_path / "map.yaml").write_text(text)
-    assert read_label_map(tmp_path / "map.yaml") == wanted
-
-
-@pytest.mark.parametrize("text", ["a: [b]", "a: {b: c}", "- a", "a: b\na: c", "[a]: b", "a: ["])
-def test_a_bad_label_map(tmp_path, text):
-    (tmp_path / "map.yaml").write_text(text)
-    with pytest.raises(BadInputError):
-        read_label_map(tmp_path / "map.yaml")
-
-
 def test_a_missing_configuration(tmp_path):
     with pytest.raises(BadInputError, match="no file"):
         load_settings(tmp_path, tmp_path / "none.yaml")
@@ -157,43 +135,6 @@ def test_an_unknown_corpus_names_the_known(tmp_path):
 def test_names_that_could_not_be_asset_keys(name):
     with pytest.raises(BadInputError):
         check_name(name)
-
-
-@pytest.mark.parametrize("corpus", ["customer_service", "question_bank", "tickets"])
-def test_shipped_templates_load(tmp_path, corpus):
-    templates = load_templates(corpus, tmp_path)
-    assert templates
-    assert all(len(template.version) == 12 for template in templates)
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("no front matter", "front matter"),
-        ("---\nname: [\n---\nbody", "front matter"),
-        ("---\nname: a\nsurprise: 1\n---\nbody", "front matter"),
-        ("---\nname: a\nversion: 1\n---\nbody", "version, which follow"),
-        ("---\nname: a@b\n---\nbody", "a name of letters"),
-        ("---\nname: a\nweight: 0\n---\nbody", "a weight above 0"),
-        ("---\nname: a\n---\n{% for %}", "line 1"),
-        ("---\nname: a\n---\n{{ cycler.__init__.__globals__ }}", "unsafe"),
-    ],
-)
-def test_a_bad_template_of_the_home(tmp_path, text, complaint):
-    folder = tmp_path / "templates" / "tickets"
-    folder.mkdir(parents=True)
-    (folder / "one.j2").write_text(text)
-    with pytest.raises(BadInputError, match=complaint):
-        load_templates("tickets", tmp_path)
-
-
-def test_two_templates_of_one_name(tmp_path):
-    folder = tmp_path / "templates" / "tickets"
-    folder.mkdir(parents=True)
-    for name in ("one.j2", "two.j2"):
-        (folder / name).write_text("---\nname: same\n---\nbody")
-    with pytest.raises(BadInputError, match="twice"):
-        load_templates("tickets", tmp_path)
 
 
 @given(

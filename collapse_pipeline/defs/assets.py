@@ -8,7 +8,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from collapse_pipeline.defs.lineage_events import report_components, report_stale, run_tags
+from collapse_pipeline.defs.lineage_events import (
+    carried_tags,
+    report_components,
+    report_stale,
+    run_tags,
+)
 from collapse_pipeline.defs.metadata import (
     column_schema,
     key_metrics,
@@ -20,7 +25,7 @@ from collapse_pipeline.defs.metadata import (
 )
 from collapse_pipeline.defs.opening import open_generation
 from collapse_pipeline.defs.run_records import pool_of
-from collapse_pipeline.defs.settling import note_evaluated, settle
+from collapse_pipeline.defs.settling import settle
 from collapse_pipeline.defs.stages import STAGES, Outcome
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.errors import CollapsePipelineError, OutOfOrderError, TransientError
@@ -39,7 +44,15 @@ GROUPS: Mapping[str, str] = {
 }
 # What each asset stands on, in the order of the sentence that the lineage reads as.
 SENTENCE: Mapping[str, Sequence[str]] = {
-    "generator": ("human_anchor", "eval_suites", "template_set", "teacher", "judge", "mix_policy"),
+    "generator": (
+        "human_anchor",
+        "eval_suites",
+        "template_set",
+        "teacher",
+        "judge",
+        "mix_policy",
+        "gate_calibration",
+    ),
     "synthetic_batch": ("generator",),
     "judged_batch": ("synthetic_batch",),
     "filtered_batch": ("judged_batch",),
@@ -118,8 +131,7 @@ def _generator(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.Ass
         config: GeneratorConfig,
         home: dg.ResourceParam[Workshop],
     ) -> dg.MaterializeResult[None]:
-        with clear_failures(context):
-            STAGE_LOG.info("%s %s %s", corpus, context.partition_key, "generator")
+        with _at_work(context, corpus):
             record = open_generation(
                 home, corpus, context.partition_key, config.overrides, config.again
             )
@@ -141,12 +153,9 @@ def _stage(
     def asset(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Workshop]
     ) -> dg.MaterializeResult[None]:
-        with clear_failures(context):
-            STAGE_LOG.info("%s %s %s", corpus, context.partition_key, name)
+        with _at_work(context, corpus):
             record = home.record(corpus, context.partition_key)
             said = stage(home, record)
-            if name == "eval_report":
-                note_evaluated(home, record)
             shown = _shown(home, record, name, said)
         return dg.MaterializeResult(metadata=readable(shown))
 
@@ -158,8 +167,7 @@ def _release(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.Asset
     def release(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Workshop]
     ) -> dg.MaterializeResult[None]:
-        with clear_failures(context):
-            STAGE_LOG.info("%s %s %s", corpus, context.partition_key, "release")
+        with _at_work(context, corpus):
             home.record(corpus, context.partition_key)
             manifest = settle(home, corpus, context.partition_key)
         tags = {"depth": manifest.depth, "verdict": manifest.verdict.value}
@@ -196,7 +204,7 @@ def _shown(shop: Workshop, record: GeneratorRecord, name: str, said: Outcome) ->
         return said
     if name == "eval_report":
         report = shop.store.read(name, record.corpus, [record.generation])
-        return key_metrics(said) | {"scores": scores(report.to_pylist())}
+        return {"scores": scores(report.to_pylist())} | key_metrics(said)
     tables = {"preview": name}
     if name == "filtered_batch":
         tables["dropped_preview"] = "dropped_batch"
@@ -210,12 +218,17 @@ def _shown(shop: Workshop, record: GeneratorRecord, name: str, said: Outcome) ->
 
 def _tag(context: dg.AssetExecutionContext, corpus: str, **values: object) -> None:
     """Tags the run with what it made."""
-    corpora = {key.path[0] for key in context.run.asset_selection or ()} | {corpus}
-    tags = run_tags(corpus, len(corpora) == 1, **values)
+    tags = run_tags(corpus, _alone(context, corpus), **values)
     context.instance.add_run_tags(context.run.run_id, tags)
 
 
+def _alone(context: dg.AssetExecutionContext, corpus: str) -> bool:
+    """Whether the run works on this corpus alone."""
+    return {key.path[0] for key in context.run.asset_selection or ()} <= {corpus}
+
+
 def _pinned(record: GeneratorRecord) -> Outcome:
+    line = record.line
     return {
         "ordinal": record.ordinal,
         "attempt": record.attempt,
@@ -223,16 +236,31 @@ def _pinned(record: GeneratorRecord) -> Outcome:
         "incumbent": record.incumbent.generation if record.incumbent else "none yet",
         "parent_depth": record.parent.depth,
         "human_rows": record.human_rows,
-        "line": ", ".join(record.line),
+        "line": f"{len(line)} releases, {line[0]} to {line[-1]}" if line[2:] else ", ".join(line),
         "not_applicable": "\n".join(
             f"- {suite.name}: {suite.reason}" for suite in record.suites if not suite.applicable
         ),
+        "in_force": "\n".join(f"- {brake.why}" for brake in record.in_force),
+        "review_density": record.review_density,
         "record": record.model_dump(mode="json"),
     }
 
 
 @contextmanager
-def clear_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
+def _at_work(context: dg.AssetExecutionContext, corpus: str) -> Iterator[None]:
+    """One asset of a night: said in the log, and its failures in their own words."""
+    STAGE_LOG.info("%s %s %s", corpus, context.partition_key, context.asset_key.path[-1])
+    carried = carried_tags(context.run, corpus, _alone(context, corpus))
+    if carried:
+        context.instance.add_run_tags(context.run.run_id, carried)
+    with clear_failures(context, corpus):
+        yield
+
+
+@contextmanager
+def clear_failures(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, corpus: str
+) -> Iterator[None]:
     """Errors of this package end the run with their own words; only passing faults are retried."""
     try:
         yield
@@ -242,5 +270,5 @@ def clear_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from fault
         said = {"wanted": fault.wanted, "got": fault.got, "do": fault.do}
         if isinstance(fault, OutOfOrderError):
-            said["do_here"] = ANOTHER_ATTEMPT.format(corpus=context.asset_key.path[0])
+            said["do_here"] = ANOTHER_ATTEMPT.format(corpus=corpus)
         raise dg.Failure(str(fault), metadata=said, allow_retries=False) from fault

@@ -1,6 +1,6 @@
 """Corpora of a home: adding one, adding a suite to one, and what a night may be measured on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,10 @@ from collapse_pipeline.loop.evaluate import (
 from collapse_pipeline.loop.filter import bands_table, compared_texts
 from collapse_pipeline.loop.intake import IntakePlan, IntakeResult, take_in
 from collapse_pipeline.loop.intake_frames import frames_of
+from collapse_pipeline.loop.lineage import Happening
 from collapse_pipeline.loop.suites_foreign import ForeignSuite, SuiteKind, foreign_suite
-from collapse_pipeline.records import (
-    SuiteRecord,
-    days_before,
-    derived_seed,
-)
+from collapse_pipeline.loop.suites_in_force import in_force
+from collapse_pipeline.records import SuiteRecord, days_before, derived_seed
 from collapse_pipeline.settings import (
     CORPUS_NAME,
     CorpusItem,
@@ -138,6 +136,9 @@ def add_suite(
 ) -> dict[str, Any]:
     """Freezes another file's rows as a suite of a corpus.
 
+    Rows that are left out lie in `quarantined_rows` under `<corpus>.<suite>`, since their row
+    numbers are of another file than the corpus's own.
+
     Raises:
         BadInputError: An unknown corpus, or a file whose rows do not give a suite.
     """
@@ -159,16 +160,30 @@ def add_suite(
 
 
 def suites_in_force(
-    shop: Workshop, corpus: str, kinds: Sequence[str] = (CORPUS_ADDED, SUITE_ADDED)
+    shop: Workshop, corpus: str, generation: str | None = None
 ) -> tuple[SuiteRecord, ...]:
-    """The newest version of every suite, applicable or not, in the order they were frozen."""
-    found: dict[str, SuiteRecord] = {}
+    """The version of every suite that a night reads, applicable or not; today's without one."""
+    night = generation or today_utc()
+    return in_force(_frozen(shop, corpus, night), night)
+
+
+def _frozen(shop: Workshop, corpus: str, generation: str) -> list[SuiteRecord]:
+    """All suites that were frozen, oldest first: an intake's, then those added to it; behind a
+    rollback those that the release knew, and what was added since."""
+    records: list[SuiteRecord] = []
+    known = [(0, records)]  # since which event
+    kinds = [CORPUS_ADDED, SUITE_ADDED, Happening.ROLLED_BACK]
     for event in shop.ledger.events(corpus=corpus, kinds=kinds):
-        for plain in event.payload["suites"]:
-            record = SuiteRecord.model_validate(plain)
-            if record.applicable or record.name not in found:
-                found[record.name] = record
-    return tuple(found.values())
+        if event.kind == Happening.ROLLED_BACK:
+            if event.generation < generation:  # a later night's gate is not obeyed
+                opened = event.payload.get("opened", event.seq)
+                records = [then for seq, then in known if seq < opened][-1]
+        else:
+            # An intake that was cut off left nothing to the one after it.
+            before = [] if event.kind == CORPUS_ADDED else records
+            records = [*before, *map(SuiteRecord.model_validate, event.payload["suites"])]
+        known.append((event.seq, records))
+    return records
 
 
 def _check_new(shop: Workshop, name: str) -> None:
@@ -181,8 +196,8 @@ def _check_new(shop: Workshop, name: str) -> None:
 def _check_suite_name(shop: Workshop, corpus: str, suite: str, kind: SuiteKind) -> None:
     """Metrics are named `suite.metric`, versions `suite@version`; what a suite of intake decides
     must not change its meaning, and only one suite is known to be out of scope."""
-    own = suites_in_force(shop, corpus, [CORPUS_ADDED])
-    taken = {SYNTHETIC_ROWS, *(record.name for record in own), *SuiteKind} - {kind.value}
+    own = shop.ledger.events(corpus=corpus, kinds=[CORPUS_ADDED])[-1].payload["suites"]
+    taken = {SYNTHETIC_ROWS, *(record["name"] for record in own), *SuiteKind} - {kind.value}
     if not CORPUS_NAME.fullmatch(suite) or suite in taken:
         raise BadInputError(
             wanted="a new suite name of lower-case letters, digits and _",
@@ -228,6 +243,10 @@ def _write_suite(shop: Workshop, corpus: str, frozen: ForeignSuite, source: str)
         pc.equal(there["suite"], record.name), pc.equal(there["suite_version"], record.version)
     )
     others = there.filter(pc.invert(same))
+    key = f"{corpus}.{record.name}"  # no corpus has a dot in its name
+    left_out = frozen.quarantined.drop_columns("corpus")
+    left_out = left_out.append_column("corpus", pa.repeat(key, left_out.num_rows))
+    shop.store.replace("quarantined_rows", key, "", left_out)
     shop.store.replace("eval_suites", corpus, "", pa.concat_tables([others, frozen.rows]))
     said = {
         "corpus": corpus,

@@ -11,6 +11,10 @@ from collapse_pipeline.loop.lineage import GeneratorRecord, Happening
 from collapse_pipeline.records import SuiteRecord, TablePin, Template, content_hash
 
 IN_SERVICE = "component_in_service"
+# Tags of how a night ended. A run that is executed again starts with the tags of the run before
+# it, and Dagster removes none: they say nothing until it has found its own.
+ENDINGS = ("depth", "verdict", "blocked_by", "stale")
+NOTHING = "-"
 
 
 def report_components(
@@ -80,6 +84,12 @@ def run_tags(corpus: str, alone: bool, **values: object) -> dict[str, str]:
     return {f"{prefix}/{name}": str(value) for name, value in values.items()}
 
 
+def carried_tags(run: dg.DagsterRun, corpus: str, alone: bool) -> dict[str, str]:
+    """Tags that say nothing, in place of the endings that a run carries from the one before it."""
+    said = run_tags(corpus, alone, **dict.fromkeys(ENDINGS, NOTHING))
+    return {name: value for name, value in said.items() if value == NOTHING and name in run.tags}
+
+
 def _versions(record: GeneratorRecord) -> dict[str, str]:
     settings = record.settings
     return {
@@ -114,7 +124,8 @@ def _described(shop: Workshop, record: GeneratorRecord, name: str) -> dict[str, 
             }
         case "template_set":
             templates = markdown([_template(template) for template in record.templates])
-            return {"templates": dg.MetadataValue.md(templates)}
+            bodies = {f"body.{t.name}": dg.MetadataValue.text(t.body) for t in record.templates}
+            return {"templates": dg.MetadataValue.md(templates), **bodies}
         case "mix_policy":
             return {"settings": record.settings["mix"]}
         case _:
@@ -140,7 +151,6 @@ def _template(template: Template) -> dict[str, Any]:
         "version": template.version,
         "weight": template.weight,
         "labels": ", ".join(template.labels) or "every label",
-        "body": template.body,
     }
 
 

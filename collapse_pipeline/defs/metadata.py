@@ -73,6 +73,19 @@ COLUMNS: Mapping[str, str] = {
     "high": "One-sided 97.5% upper bound, where there is one.",
     "rows": "Rows that it was measured on.",
     "note": "Why a value is missing.",
+    "attempt": "Which attempt at its night, from 1.",
+    "asset": "What the gate guards.",
+    "gate": "The gate.",
+    "statistic": "What was measured: metric, metric.column or metric@suite.",
+    "bound": "What it is held against, in words.",
+    "exceeded": "Whether this figure is beyond its bound.",
+    "raised": "Whether the gate as a whole is, tonight.",
+    "outcome": "Of the gate: pass, breach or not applicable.",
+    "severity": "warn or block.",
+    "actions": "What a breach does.",
+    "blamed": "Versions that the breach is laid to.",
+    "examples": "Rows that show it.",
+    "calibration": "The calibration that set the bound.",
 }
 
 

@@ -4,12 +4,23 @@ everything that the night will read."""
 from collections.abc import Mapping
 from typing import Any
 
+from collapse_pipeline.backends.template_files import load_templates
+from collapse_pipeline.defs.checklists import run_checklist
+from collapse_pipeline.defs.choosing import (
+    Choice,
+    Configured,
+    check_templates,
+    choose,
+    choose_parent,
+)
 from collapse_pipeline.defs.corpora import ensure_corpus, suites_in_force
+from collapse_pipeline.defs.gate_pins import gate_pins
+from collapse_pipeline.defs.restoring import pinned_tables, restored_settings
 from collapse_pipeline.defs.settling import settle
 from collapse_pipeline.defs.workshop import Workshop, arrived
 from collapse_pipeline.errors import BadInputError, OutOfOrderError, TooFewSamplesError
 from collapse_pipeline.loop.evaluate import primary_metric
-from collapse_pipeline.loop.generate import fitting_templates
+from collapse_pipeline.loop.govern import Act
 from collapse_pipeline.loop.lineage import (
     GeneratorRecord,
     Happening,
@@ -18,8 +29,15 @@ from collapse_pipeline.loop.lineage import (
     Status,
     as_parent,
 )
-from collapse_pipeline.records import SuiteRecord, TablePin, Template
-from collapse_pipeline.settings import CorpusSettings, load_templates, packages
+from collapse_pipeline.loop.versions import versions_of
+from collapse_pipeline.records import (
+    SuiteRecord,
+    TablePin,
+    Template,
+    canonical_json,
+    content_hash,
+)
+from collapse_pipeline.settings import CorpusSettings, packages
 
 
 def open_generation(
@@ -35,14 +53,15 @@ def open_generation(
         OutOfOrderError: The line is already past this night, or it lies before the first one.
         LeaseHeldError: Another process is running this corpus.
         TooFewSamplesError: No human row had arrived by then.
+        BadInputError: Nothing of a kind is left in service.
     """
     shop.hold(corpus)
     ensure_corpus(shop, corpus, generation)
     settings = shop.settings.corpus(corpus, overrides)
     line = shop.line(corpus)
     known = line.generations.get(generation)
-    pinned = settings.model_dump(mode="json")
-    if known is not None and known.status is Status.OPEN and known.record.settings == pinned:
+    asked = content_hash(canonical_json(settings.model_dump(mode="json")))
+    if known is not None and known.status is Status.OPEN and known.record.configured == asked:
         return known.record
     templates = checked_parts(shop, corpus, settings)
     _refuse_early(shop, corpus, generation)
@@ -51,7 +70,14 @@ def open_generation(
         if earlier.status is Status.OPEN and earlier.generation < generation:
             settle(shop, corpus, earlier.generation)
     line = shop.line(corpus)
-    record = _record(shop, line, generation, settings, templates)
+    before = line.before(generation)
+    configured = Configured(
+        restored_settings(before, settings),
+        restored_settings(before, shop.settings.corpus(corpus)),
+        templates,
+    )
+    record, choice = _record(shop, line, generation, configured, asked)
+    _activate(shop, before, record, choice)
     for descendant in line.descendants(generation):
         shop.ledger.append(
             Happening.STALED,
@@ -95,18 +121,18 @@ def _refuse_early(shop: Workshop, corpus: str, generation: str) -> None:
 
 
 def _record(
-    shop: Workshop,
-    line: Line,
-    generation: str,
-    settings: CorpusSettings,
-    templates: tuple[Template, ...],
-) -> GeneratorRecord:
+    shop: Workshop, line: Line, generation: str, configured: Configured, asked: str
+) -> tuple[GeneratorRecord, Choice]:
     corpus = line.corpus
     before = line.before(generation)
     scored = [g for g in before.active if g.status in (Status.PROMOTED, Status.QUARANTINED)]
     manifests = [g.manifest for g in scored if g.manifest is not None]
+    baseline_model = manifests[-1].baseline_model if manifests else ""
     known = line.generations.get(generation)
-    anchor = shop.store.pin("human_anchor", corpus, "")
+    governance = shop.governance(corpus).as_of(generation)
+    choice = choose(configured, before, governance, first=not scored)
+    settings = choice.settings
+    anchor, suites_pin = pinned_tables(shop, before)
     rows = shop.store.read("human_anchor", corpus, version=anchor.version)
     human = arrived(rows, generation, settings)
     if human.num_rows == 0:
@@ -116,8 +142,7 @@ def _record(
             do="start at a later night",
         )
     labels = sorted(set(human["label"].to_pylist()))
-    for label in labels:
-        fitting_templates(templates, label)
+    check_templates(choice, configured, governance, labels)
     # Of all rows, for some labels may only arrive later.
     strange = sorted(set(settings.mix.infusion) - set(rows["label"].to_pylist()))
     if strange:
@@ -126,17 +151,17 @@ def _record(
             got=", ".join(map(repr, strange)),
             do=f"choose from {', '.join(labels[:40])}{', ...' if len(labels) > 40 else ''}",
         )
-    suites = suites_in_force(shop, corpus)
-    return GeneratorRecord(
+    suites = suites_in_force(shop, corpus, generation)
+    record = GeneratorRecord(
         corpus=corpus,
         generation=generation,
         ordinal=len(scored),
         attempt=known.record.attempt + 1 if known else 1,
         seed=settings.seed,
-        parent=before.parent(settings.mix.depth_limit),
+        parent=choose_parent(choice, before, governance, baseline_model, first=not scored),
         incumbent=as_parent(before.incumbent) if before.incumbent else None,
         best=_best(before, suites, any(human["label"].to_pylist()), settings),
-        baseline_model=manifests[-1].baseline_model if manifests else "",
+        baseline_model=baseline_model,
         vocabulary_model=manifests[0].baseline_model if manifests else "",
         line=tuple(g.generation for g in before.releases),
         line_pins=tuple(
@@ -146,12 +171,48 @@ def _record(
         ),
         anchor=anchor,
         human_rows=human.num_rows,
-        suites_pin=shop.store.pin("eval_suites", corpus, ""),
+        suites_pin=suites_pin,
         suites=suites,
-        templates=templates,
+        templates=choice.templates,
         settings=settings.model_dump(mode="json"),
         packages=packages(),
+        configured=asked,
+        in_force=choice.in_force,
+        review_density=choice.review_density,
+        supported_share=max((c.payload["share"] for c in governance.experiments), default=0.0),
+        **gate_pins(shop, line, generation, settings, choice.templates, rows),
     )
+    return record, choice
+
+
+def _activate(shop: Workshop, before: Line, record: GeneratorRecord, choice: Choice) -> None:
+    """Writes down which configured versions come into service, with the checklist as evidence;
+    it stops nothing here, for the night's own release runs it again."""
+    if not choice.activates:
+        return
+    rows = [row.model_dump(mode="json") for row in run_checklist(shop, before, before.incumbent)]
+    last = _versions(before.active[-1].record) if before.active else ()
+    for version in choice.activates:
+        kind, _, name = version.partition(" ")
+        shop.ledger.append(
+            Act.ACTIVATED,
+            corpus=record.corpus,
+            generation=record.generation,
+            actor=shop.actor,
+            reason=_why_active(record, version in last),
+            payload={"component": kind, "version": name, "checklist": rows},
+            key=f"{record.key}/activated/{version}",
+        )
+
+
+def _why_active(record: GeneratorRecord, known: bool) -> str:
+    if not record.ordinal:
+        return "generation 0 activates all that is configured"
+    return "the night before used it" if known else "it is configured: activation is automatic"
+
+
+def _versions(record: GeneratorRecord) -> set[str]:
+    return {version for versions in versions_of(record).values() for version in versions}
 
 
 def _best(

@@ -4,9 +4,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from collapse_pipeline.defs.rolling_back import rollback_of
 from collapse_pipeline.defs.running import describe
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.errors import BadInputError
+from collapse_pipeline.loop.lineage import Generation, Status
 from collapse_pipeline.loop.nights import plan_nights
 from collapse_pipeline.settings import today_utc
 
@@ -26,9 +28,15 @@ def status_of(shop: Workshop, corpus: str, last: int) -> dict[str, Any]:
         next_night = None
     return {
         "corpus": corpus,
-        "generations": [describe(shop, generation) for generation in newest],
+        "generations": [_described(shop, generation) for generation in newest],
         "incumbent": incumbent.generation if incumbent else None,
         "released": dict(incumbent.manifest.metrics) if incumbent and incumbent.manifest else {},
         "human_rows": pc.sum(pc.equal(anchor["split"], "train")).as_py() or 0,
         "next_night": next_night,
+        "rollback": rollback_of(line),
     }
+
+
+def _described(shop: Workshop, generation: Generation) -> dict[str, Any]:
+    superseded = generation.status is Status.SUPERSEDED
+    return describe(shop, generation) | ({"verdict": "superseded"} if superseded else {})

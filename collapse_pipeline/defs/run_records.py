@@ -16,8 +16,9 @@ from collapse_pipeline.settings import Settings
 
 # The name that pyproject.toml and workspace.yaml give, and that `dagster dev -m` would.
 LOCATION = "collapse_pipeline.definitions"
-# A run that was just launched takes its lease only after it has loaded the code.
-GRACE_SECONDS = 60.0
+# A run takes its lease after it has loaded the code, and gives it back before it writes its end:
+# only one that has been silent for so long may be dead.
+SILENT_SECONDS = 60.0
 
 
 @contextmanager
@@ -42,19 +43,21 @@ def close_dead_runs(instance: dg.DagsterInstance, settings: Settings) -> list[st
     """Marks runs as failed whose process was killed, and gives back their ids.
 
     A run record that never ends would hold its corpus's pool for good. A living run holds the
-    lease of its corpus, so a run under way whose lease is free is dead.
+    lease of its corpus, so a silent run under way whose lease is free is dead.
     """
     under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
     closed = []
     for record in instance.get_run_records(under_way):
         run = record.dagster_run
         corpora = _corpora(run)
-        if not corpora or time.time() - (record.start_time or time.time()) < GRACE_SECONDS:
+        if not corpora or not _silent(instance, run):
             continue
         try:
             with open_workshop(settings) as shop:
                 for corpus in sorted(corpora):
                     shop.hold(corpus)
+                if not _silent(instance, run):  # it has just ended, and gave its leases back
+                    continue
                 instance.report_run_failed(
                     run, "The process of this run ended without a word; run the night again."
                 )
@@ -95,6 +98,11 @@ def nights_in_order(settings: Settings, corpora: Sequence[str]) -> dg.SensorDefi
         return dg.SkipReason(f"closed {', '.join(closed)}" if closed else "all runs are well")
 
     return sensor
+
+
+def _silent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+    return not last or time.time() - last[0].timestamp >= SILENT_SECONDS
 
 
 def _corpora(run: dg.DagsterRun) -> set[str]:

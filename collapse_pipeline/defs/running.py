@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
 
 from collapse_pipeline.backends.ledgers.lease import home_lock
 from collapse_pipeline.defs.corpora import ensure_corpus
 from collapse_pipeline.defs.opening import checked_parts
 from collapse_pipeline.defs.run_records import known_to_the_pages, limit_pools
+from collapse_pipeline.defs.settling import settle
 from collapse_pipeline.defs.workshop import Workshop, make_home, open_workshop
 from collapse_pipeline.errors import BackendError, CollapsePipelineError, StoreError
 from collapse_pipeline.loop.lineage import Generation, Happening
@@ -189,7 +191,8 @@ def _run_night(
     night: str,
     request: RunRequest,
 ) -> None:
-    """One run of the job. Dagster wraps what a stage refused; here it is itself again."""
+    """One run of the job, and what follows from it. Dagster wraps what a stage refused; here it is
+    itself again."""
     generator = {"overrides": dict(request.overrides), "again": request.again is not None}
     try:
         with _records_kept(shop.settings), known_to_the_pages(instance, job.name):
@@ -204,10 +207,13 @@ def _run_night(
             )
     except dg.DagsterExecutionInterruptedError:  # what Dagster makes of Ctrl-C
         raise KeyboardInterrupt from None
+    except DagsterAssetCheckFailedError:
+        pass  # a gate stopped the night, which is an end like another
     except dg.Failure as failure:
         if isinstance(failure.__cause__, CollapsePipelineError):
             raise failure.__cause__ from None
         raise
+    settle(shop, corpus, night)
 
 
 def _seconds(shop: Workshop, generation: Generation) -> float | None:

@@ -1,15 +1,21 @@
 """Partitions, the nightly job of a corpus and its schedule."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from collapse_pipeline.defs.assets import corpus_assets
+from collapse_pipeline.defs.calibration_assets import calibration_asset
+from collapse_pipeline.defs.checks import gate_checks
+from collapse_pipeline.loop.gate import Gate
 from collapse_pipeline.settings import ScheduleSettings
 
 
 def nightly_definitions(
-    corpus: str, first_generation: str, schedule: ScheduleSettings
+    corpus: str, first_generation: str, schedule: ScheduleSettings, gates: Sequence[Gate]
 ) -> dg.Definitions:
-    """One corpus: its assets, the job `refresh_<corpus>` and the nightly schedule.
+    """One corpus: its assets, its gates as checks, the job `refresh_<corpus>` and the nightly
+    schedule.
 
     A partition is a night, from the first generation to yesterday (UTC). A whole generation is
     one run in one process, so that its stages share loaded models. The schedule is stopped until
@@ -31,5 +37,8 @@ def nightly_definitions(
         default_status=status.RUNNING if schedule.enabled else status.STOPPED,
     )
     return dg.Definitions(
-        assets=corpus_assets(corpus, generations), jobs=[job], schedules=[nightly]
+        assets=[*corpus_assets(corpus, generations), calibration_asset(corpus)],
+        asset_checks=gate_checks(corpus, generations, gates),
+        jobs=[job],
+        schedules=[nightly],
     )

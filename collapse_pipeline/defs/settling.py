@@ -2,8 +2,11 @@
 
 import pyarrow.compute as pc
 
-from collapse_pipeline.defs.stages import STUDENTS_TRAINED, last_trained
+from collapse_pipeline.defs.gating import gate_asset, values_of
+from collapse_pipeline.defs.readiness import in_service, release_evidence
+from collapse_pipeline.defs.stages import EVALUATED, STUDENTS_TRAINED, last_trained
 from collapse_pipeline.defs.workshop import Workshop, pinned_settings
+from collapse_pipeline.loop.consequence import Deed, deeds, verdicts
 from collapse_pipeline.loop.evaluate import CANDIDATE, INCUMBENT
 from collapse_pipeline.loop.lineage import GeneratorRecord, Happening, Manifest, Status
 from collapse_pipeline.loop.release import Decision, decide, metrics_of, primary_points
@@ -23,16 +26,29 @@ NIGHT_TABLES = (
 def settle(shop: Workshop, corpus: str, generation: str) -> Manifest:
     """Decides an open generation and writes the decision; a settled one is only read.
 
-    A night that was cut off before its evaluation fails: it is never a parent, and can be
-    done again.
+    What gates found is acted on here and nowhere else. A night that a gate stopped is quarantined
+    with what it had; one that was cut off otherwise fails: neither is ever a parent, and both can
+    be done again. A kill between two events is mended by settling again: each has its key.
     """
     known = shop.line(corpus).generations[generation]
     if known.status is not Status.OPEN and known.manifest is not None:
         return known.manifest
     record = known.record
     report = shop.store.read("eval_report", corpus, [generation]).to_pylist()
-    done = report and _evaluated_this_attempt(shop, record)
-    manifest = _decided(shop, record, report) if done else _failed(shop, record)
+    if report and _evaluated_this_attempt(shop, record):
+        manifest = _decided(shop, record, report)
+    else:
+        manifest = _unfinished(shop, record)
+    for deed in _deeds(shop, record, manifest):
+        shop.ledger.append(
+            deed.kind,
+            corpus=corpus,
+            generation=generation,
+            actor=shop.actor,
+            reason=deed.reason,
+            payload=deed.payload,
+            key=f"{record.key}/{deed.key}",
+        )
     shop.ledger.append(
         Happening.SETTLED,
         corpus=corpus,
@@ -43,22 +59,6 @@ def settle(shop: Workshop, corpus: str, generation: str) -> Manifest:
         key=f"{record.key}/settled",
     )
     return manifest
-
-
-EVALUATED = "generation_evaluated"
-
-
-def note_evaluated(shop: Workshop, record: GeneratorRecord) -> None:
-    """Writes down that this attempt's report is complete, so that an older attempt's is never
-    taken for it."""
-    shop.ledger.append(
-        EVALUATED,
-        corpus=record.corpus,
-        generation=record.generation,
-        actor=shop.actor,
-        payload={"attempt": record.attempt},
-        key=f"{record.key}/evaluated",
-    )
 
 
 def _head(shop: Workshop) -> dict[str, int | str]:
@@ -74,6 +74,43 @@ def _evaluated_this_attempt(shop: Workshop, record: GeneratorRecord) -> bool:
 
 
 def _decided(shop: Workshop, record: GeneratorRecord, report: list[dict[str, object]]) -> Manifest:
+    """The manifest of a night that was evaluated, with what its gates and the checklist say."""
+    draft = _measured(shop, record, report)
+    if record.ordinal == 0:  # the first release is the baseline itself: nothing to be worse than
+        return draft
+    seen = {row["asset"] for row in values_of(shop, record)}
+    for asset in dict.fromkeys(gate.asset for gate in record.gates):
+        if asset not in seen and asset != "release":  # its check was cut off
+            gate_asset(shop, record, asset)
+    gate_asset(shop, record, "release", release_evidence(shop, record, draft))
+    return _with_gates(shop, record, draft)
+
+
+def _with_gates(shop: Workshop, record: GeneratorRecord, draft: Manifest) -> Manifest:
+    """The verdict once the gates have spoken too."""
+    settings = pinned_settings(record)
+    said = verdicts(values_of(shop, record), shop.governance(record.corpus).accepted)
+    stops = said.blocking if settings.gates.enforce else {}
+    own = draft.blocked_by or draft.would_block
+    quarantined = draft.verdict is Verdict.QUARANTINED or bool(stops)
+    blocked_by = (*draft.blocked_by, *stops)
+    others = [n for n in (*own, *said.blocking, *said.warning) if n not in blocked_by]
+    incumbent = shop.line(record.corpus).before(record.generation).incumbent
+    released = incumbent.manifest.metrics if incumbent and incumbent.manifest else {}
+    return draft.model_copy(
+        update={
+            "verdict": Verdict.QUARANTINED if quarantined else draft.verdict,
+            "blocked_by": blocked_by,
+            "would_block": tuple(others),
+            "reasons": {**draft.reasons, **said.blocking, **said.warning},
+            "released": draft.released
+            if draft.verdict is Verdict.QUARANTINED or not quarantined
+            else released,
+        }
+    )
+
+
+def _measured(shop: Workshop, record: GeneratorRecord, report: list[dict[str, object]]) -> Manifest:
     settings = pinned_settings(record)
     mixture = shop.store.read("training_mix", record.corpus, [record.generation])
     human = pc.sum(pc.equal(mixture["origin"], HUMAN)).as_py() or 0
@@ -113,31 +150,55 @@ def _decided(shop: Workshop, record: GeneratorRecord, report: list[dict[str, obj
     )
 
 
-def _failed(shop: Workshop, record: GeneratorRecord) -> Manifest:
+def _unfinished(shop: Workshop, record: GeneratorRecord) -> Manifest:
+    """The manifest of a night without an evaluation: a gate stopped it, or it was cut off."""
+    rows = values_of(shop, record)
+    said = verdicts(rows, shop.governance(record.corpus).accepted)
+    stopped = bool(said.blocking) and pinned_settings(record).gates.enforce
     events = shop.ledger.events(
         corpus=record.corpus, kinds=[STUDENTS_TRAINED], generation=record.generation
     )
+    incumbent = shop.line(record.corpus).before(record.generation).incumbent
+    released = incumbent.manifest.metrics if incumbent and incumbent.manifest else {}
+    gated = [row["asset"] for row in rows]
+    last = max((NIGHT_TABLES.index(a) for a in gated if a in NIGHT_TABLES), default=-1)
+    pins = tuple(
+        shop.store.pin(table, record.corpus, record.generation)
+        for table in NIGHT_TABLES[: last + 1]
+        if stopped
+    )
+    cut_off = {"unfinished": "the night was cut off before its evaluation"}
     return Manifest(
         corpus=record.corpus,
         generation=record.generation,
         attempt=record.attempt,
-        verdict=Verdict.FAILED,
-        blocked_by=("unfinished",),
-        reasons={"unfinished": "the night was cut off before its evaluation"},
+        verdict=Verdict.QUARANTINED if stopped else Verdict.FAILED,
+        blocked_by=tuple(said.blocking) if stopped else tuple(cut_off),
+        would_block=tuple(said.warning) if stopped else (),
+        reasons={**said.blocking, **said.warning} if stopped else cut_off,
         model="",
         baseline_model=str(events[-1].payload["baseline"]) if events else record.baseline_model,
         parent=record.parent,
         depth=0,
         shares={},
-        rows={},
+        rows={pin.table: pin.rows for pin in pins},
         metrics={},
-        released={},
+        released=released if stopped else {},
         points={},
         gain="not measured",
-        components={},
-        tables=(),
+        components=_components(shop, record) if stopped else {},
+        tables=(record.anchor, record.suites_pin, *pins) if stopped else (),
         ledger_head=_head(shop),
     )
+
+
+def _deeds(shop: Workshop, record: GeneratorRecord, manifest: Manifest) -> list[Deed]:
+    """What tonight's breaches cause."""
+    settings = pinned_settings(record)
+    rows = values_of(shop, record)
+    if not rows or not settings.gates.enforce or manifest.verdict is Verdict.FAILED:
+        return []
+    return deeds(rows, in_service(shop, record), manifest.verdict)
 
 
 def _components(shop: Workshop, record: GeneratorRecord) -> dict[str, str]:

@@ -14,9 +14,11 @@ from collapse_pipeline.defs.workshop import Workshop, night_of, pinned_settings
 from collapse_pipeline.loop import evaluate as evaluation
 from collapse_pipeline.loop.filter import EarlierMatches, filter_batch
 from collapse_pipeline.loop.generate import generate, plan_requests
-from collapse_pipeline.loop.judge import judge_batch
+from collapse_pipeline.loop.judge import JudgePolicy, judge_batch
 from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.loop.mix import mix
+from collapse_pipeline.loop.obey import from_frozen
+from collapse_pipeline.metrics.gold import gold_rows
 from collapse_pipeline.ports import Student
 from collapse_pipeline.records import (
     DROPPED_BATCH,
@@ -32,6 +34,8 @@ from collapse_pipeline.records import (
 Outcome = dict[str, Any]
 BATCH_WRITTEN = "batch_written"
 STUDENTS_TRAINED = "students_trained"
+EVALUATED = "generation_evaluated"
+GOLD_ROWS = 200
 
 
 def synthetic_batch(shop: Workshop, record: GeneratorRecord) -> Outcome:
@@ -73,6 +77,13 @@ def judged_batch(shop: Workshop, record: GeneratorRecord) -> Outcome:
     judge = settings.judge.panel.build(shop.bench(record, shop.human(record)))
     seed = derived_seed(night_of(record).seed, "judge")
     judged = judge_batch(batch, judge, None, settings.judge, seed)
+    gold = _gold(shop.human(record), derived_seed(record.seed, record.corpus, "gold"))
+    gold = judge_batch(gold, judge, None, JudgePolicy(enforce=False), seed)
+    tonight = pa.repeat(record.generation, gold.num_rows)
+    gold = gold.set_column(
+        JUDGED_BATCH.get_field_index("generation"), JUDGED_BATCH.field("generation"), tonight
+    )
+    shop.store.replace("judged_gold", record.corpus, record.generation, gold)
     accepted = pc.sum(judged["accepted"]).as_py() or 0
     return _written(shop, record, "judged_batch", judged) | {
         "judge": judge.version,
@@ -80,6 +91,16 @@ def judged_batch(shop: Workshop, record: GeneratorRecord) -> Outcome:
         "acceptance_rate": accepted / judged.num_rows,
         "mean_score": pc.mean(judged["score"]).as_py(),
     }
+
+
+def _gold(human: pa.Table, seed: int) -> pa.Table:
+    """Human rows that the judge is asked about every night, right and with a wrong label: those
+    that arrived first, so that they stay the same while others come; none without labels."""
+    if len(set(human["label"].to_pylist())) < 2:
+        return SAMPLE.empty_table()
+    by_arrival = [("available_from", "ascending"), ("sample_id", "ascending")]
+    oldest = human.take(pc.sort_indices(human, sort_keys=by_arrival)[:GOLD_ROWS])
+    return gold_rows(oldest, GOLD_ROWS, seed)
 
 
 def filtered_batch(shop: Workshop, record: GeneratorRecord) -> Outcome:
@@ -117,6 +138,8 @@ def training_mix(shop: Workshop, record: GeneratorRecord) -> Outcome:
         shop.store.read("filtered_batch", record.corpus, [generation], version=pin.version)
         for generation, pin in zip(record.line, record.line_pins, strict=True)
     ]
+    refused = [from_frozen(rows, record.in_force) for rows in older]
+    older = [rows.filter(pc.invert(out)) for rows, out in zip(older, refused, strict=True)]
     mixture = mix(
         shop.human(record),
         [_read(shop, record, "filtered_batch"), *reversed(older)],
@@ -125,7 +148,9 @@ def training_mix(shop: Workshop, record: GeneratorRecord) -> Outcome:
         record.generation,
         night_of(record).seed,
     )
-    return _written(shop, record, "training_mix", mixture.samples) | mixture.summary
+    frozen = sum(pc.sum(out).as_py() or 0 for out in refused)
+    outcome = _written(shop, record, "training_mix", mixture.samples) | mixture.summary
+    return outcome | {"frozen_component_rows": frozen}
 
 
 def student_model(shop: Workshop, record: GeneratorRecord) -> Outcome:
@@ -162,7 +187,9 @@ def eval_report(shop: Workshop, record: GeneratorRecord) -> Outcome:
         derived_seed(night_of(record).seed, "evaluate"),
     )
     table = evaluation.as_table(report, record.corpus, record.generation)
-    return _written(shop, record, "eval_report", table) | {
+    outcome = _written(shop, record, "eval_report", table)
+    _note_evaluated(shop, record)
+    return outcome | {
         f"{row['suite']}.{row['metric']}": row["value"]
         for row in report
         if row["model"] == evaluation.CANDIDATE and not row["scope"] and row["metric"] != "rows"
@@ -209,6 +236,19 @@ STAGES: Mapping[str, Callable[[Workshop, GeneratorRecord], Outcome]] = {
     "student_model": student_model,
     "eval_report": eval_report,
 }
+
+
+def _note_evaluated(shop: Workshop, record: GeneratorRecord) -> None:
+    """Writes down that this attempt's report is complete, so that an older attempt's is never
+    taken for it."""
+    shop.ledger.append(
+        EVALUATED,
+        corpus=record.corpus,
+        generation=record.generation,
+        actor=shop.actor,
+        payload={"attempt": record.attempt},
+        key=f"{record.key}/evaluated",
+    )
 
 
 def _read(shop: Workshop, record: GeneratorRecord, table: str) -> pa.Table:

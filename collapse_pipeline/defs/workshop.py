@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 
 from collapse_pipeline.backends.stores.delta import DeltaStore
 from collapse_pipeline.errors import OutOfOrderError, StoreError
+from collapse_pipeline.loop.govern import Act, Governance, govern
 from collapse_pipeline.loop.lineage import GeneratorRecord, Line, Status, replay
 from collapse_pipeline.loop.mix import chosen_humans
+from collapse_pipeline.loop.obey import held_to
 from collapse_pipeline.ports import Bench, Night, Student, World
 from collapse_pipeline.records import derived_seed
 from collapse_pipeline.settings import CorpusSettings, Settings
@@ -41,6 +43,7 @@ class Workshop:
     _leases: set[str] = field(default_factory=set)
     _students: dict[str, Student] = field(default_factory=dict)
     _lines: dict[str, tuple[Line, int]] = field(default_factory=dict)
+    _governed: dict[str, tuple[Governance, int]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +74,15 @@ class Workshop:
         if events:
             known, after = replay(corpus, events, onto=known), events[-1].seq
             self._lines[corpus] = known, after
+        return known
+
+    def governance(self, corpus: str) -> Governance:
+        """What gates and persons decided of the corpus; only new events are read."""
+        known, after = self._governed.get(corpus, (Governance(corpus), 0))
+        events = self.ledger.events(corpus=corpus, kinds=list(Act), after=after)
+        if events:
+            known, after = govern(corpus, events, onto=known), events[-1].seq
+            self._governed[corpus] = known, after
         return known
 
     def record(self, corpus: str, generation: str) -> GeneratorRecord:
@@ -192,8 +204,9 @@ def arrived(anchor: pa.Table, generation: str, settings: CorpusSettings) -> pa.T
 
 
 def pinned_settings(record: GeneratorRecord) -> CorpusSettings:
-    """The settings that the record pinned."""
-    return CorpusSettings.model_validate(dict(record.settings))
+    """The settings that the record pinned, with what is in force on top of them."""
+    settings = CorpusSettings.model_validate(dict(record.settings))
+    return settings.model_copy(update={"mix": held_to(settings.mix, record.in_force)})
 
 
 def night_of(record: GeneratorRecord) -> Night:

@@ -2,7 +2,6 @@
 human-only baseline, and how the candidate compares with them on the same rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from collapse_pipeline.metrics import calibration, comparison, fluency, performance
+from collapse_pipeline.loop.score import Scored, score
+from collapse_pipeline.metrics import calibration, comparison, fluency, performance, standing
 from collapse_pipeline.ports import FloatVector, IntVector, Student, World
 from collapse_pipeline.records import EVAL_REPORT, Frozen, SuiteRecord, derived_seed, samples_table
 
-CANDIDATE, INCUMBENT, BASELINE = "candidate", "incumbent", "baseline"
+CANDIDATE, INCUMBENT, BASELINE = standing.CANDIDATE, standing.INCUMBENT, standing.BASELINE
 OUT_OF_SCOPE = "out_of_scope"
 AUDIT = "audit"  # measured, and read by no decision
-SYNTHETIC_ROWS = "synthetic"
+SYNTHETIC_ROWS = standing.SYNTHETIC_ROWS
+GROUP_ROWS = 30  # of a suite; the accuracy of fewer is mostly chance
 
 
 class EvaluatePolicy(Frozen):
@@ -26,29 +27,7 @@ class EvaluatePolicy(Frozen):
     written_rows: int = Field(500, ge=0)  # rows each student writes for the world to check
     draws: int = Field(2_000, ge=100)  # of the paired bootstrap
     primary_rows: int = Field(500, ge=1)  # a suite with fewer rows informs, and decides nothing
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One student's answers to one set of rows, by position."""
-
-    losses: FloatVector  # summed negative log likelihood of each row, nats
-    tokens: IntVector
-    predicted: Sequence[str] | None  # None without a task model
-    confidence: FloatVector | None
-    probabilities: np.ndarray[Any, np.dtype[np.float32]] | None
-    classes: tuple[str, ...] = ()
-
-    def take(self, rows: IntVector) -> "Scored":
-        """The same for some of the rows."""
-        return Scored(
-            self.losses[rows],
-            self.tokens[rows],
-            None if self.predicted is None else [self.predicted[i] for i in rows],
-            None if self.confidence is None else self.confidence[rows],
-            None if self.probabilities is None else self.probabilities[rows],
-            self.classes,
-        )
+    groups: tuple[str, ...] = ("locale", "group", "channel")  # attributes that divide people
 
 
 def primary_metric(suite: SuiteRecord, labelled: bool, policy: EvaluatePolicy) -> str | None:
@@ -62,25 +41,6 @@ def primary_metric(suite: SuiteRecord, labelled: bool, policy: EvaluatePolicy) -
     if suite.name in (AUDIT, OUT_OF_SCOPE):
         return None
     return "accuracy" if labelled else "token_likelihood"
-
-
-def score(student: Student, rows: pa.Table) -> Scored:
-    """A student's language model and task model over the rows, each row once."""
-    labels, prompts = rows["label"].to_pylist(), rows["prompt"].to_pylist()
-    losses, tokens = student.language.negative_log_likelihood(
-        labels, prompts, rows["response"].to_pylist()
-    )
-    if student.task is None:
-        return Scored(losses, tokens, None, None, None)
-    prediction = student.task.predict(prompts)
-    return Scored(
-        losses,
-        tokens,
-        prediction.best,
-        prediction.confidence,
-        prediction.probabilities,
-        prediction.labels,
-    )
 
 
 def evaluate(
@@ -116,9 +76,10 @@ def evaluate(
             continue
         rows = positions[suite.name]
         truth = unique["label"].take(rows).to_pylist()
+        groups = groups_of(unique["attributes"].take(rows).to_pylist(), policy.groups)
         parts = {name: whole.take(rows) for name, whole in scored.items()}
         for name, part in parts.items():
-            report += _measure(name, suite, part, truth)
+            report += _measure(name, suite, part, truth, groups)
         metric = primary_metric(suite, labelled, policy)
         if metric:
             references = {"best": best.get(suite.name, BASELINE), BASELINE: BASELINE}
@@ -139,6 +100,25 @@ def as_table(report: Sequence[Mapping[str, Any]], corpus: str, generation: str) 
     return samples_table([{**night, **row} for row in report], EVAL_REPORT)
 
 
+def groups_of(
+    attributes: Sequence[Sequence[tuple[str, str]]], names: Sequence[str]
+) -> dict[str, IntVector]:
+    """Where the rows of every group lie, by `attribute=value`; small groups are left out.
+
+    Args:
+        attributes: (n_rows,), the attributes of every row as pairs.
+        names: Of the attributes whose values are groups.
+    """
+    found: dict[str, list[int]] = {}
+    for row, pairs in enumerate(attributes):
+        for name, value in pairs:
+            if name in names and value:
+                found.setdefault(f"{name}={value}", []).append(row)
+    return {
+        group: np.array(rows) for group, rows in sorted(found.items()) if len(rows) >= GROUP_ROWS
+    }
+
+
 def _unique_rows(suites: pa.Table) -> tuple[pa.Table, dict[str, IntVector]]:
     """Every row once, and where each suite's rows lie: slices share their predictions."""
     ids = np.array(suites["sample_id"].to_pylist(), dtype=object)
@@ -148,7 +128,11 @@ def _unique_rows(suites: pa.Table) -> tuple[pa.Table, dict[str, IntVector]]:
 
 
 def _measure(
-    model: str, suite: SuiteRecord, part: Scored, truth: Sequence[str]
+    model: str,
+    suite: SuiteRecord,
+    part: Scored,
+    truth: Sequence[str],
+    groups: Mapping[str, IntVector],
 ) -> list[dict[str, Any]]:
     values = {"perplexity": fluency.perplexity(part.losses, part.tokens)}
     values["token_likelihood"] = 1 / values["perplexity"]
@@ -168,6 +152,9 @@ def _measure(
             scoped = [
                 _row(model, suite, "f1", value, truth.count(label), scope=label)
                 for label, value in performance.per_label_f1(truth, part.predicted).items()
+            ] + [
+                _row(model, suite, "accuracy", right[at].mean(), len(at), scope=group)
+                for group, at in groups.items()
             ]
     rows = len(truth)
     return [_row(model, suite, name, value, rows) for name, value in values.items()] + scoped

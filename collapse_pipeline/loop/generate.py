@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 from pydantic import Field
 
 from collapse_pipeline.errors import BackendError, BadInputError
+from collapse_pipeline.loop.sandbox import Sandbox
 from collapse_pipeline.ports import Draft, Night, Request, Teacher
 from collapse_pipeline.records import (
     DROPPED_BATCH,
@@ -62,21 +62,36 @@ def allocate(counts: Mapping[str, int], rows: int, balance: float) -> dict[str, 
     return {label: int(n) for label, n in zip(labels, whole, strict=True)}
 
 
+# What a template's text can raise, in being read, compiled and rendered.
+_TEMPLATE_FAULTS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,  # of Python's own parser, at a text that nests too deep
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
 def render(source: str, template: Template, variables: Mapping[str, Any]) -> str:
-    """One Jinja2 text in the immutable sandbox.
+    """One Jinja2 text in the sandbox.
 
     Raises:
-        BadInputError: A syntax error, an unknown variable, or a reach outside the sandbox.
+        BadInputError: A syntax error, an unknown variable, a reach outside the sandbox, or more
+            than `sandbox.BUDGET` of characters, items and steps.
     """
-    sandbox = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     try:
-        return sandbox.from_string(source).render(**variables).strip()
-    except (TemplateError, ArithmeticError, TypeError, ValueError, AttributeError) as fault:
+        return Sandbox().text(source, variables).strip()
+    except _TEMPLATE_FAULTS as fault:
         line = getattr(fault, "lineno", None)
         where = f"line {line}: " if line else ""
+        said = getattr(fault, "message", None) or str(fault) or type(fault).__name__
         raise BadInputError(
             wanted=f"template {template.name} to render with {', '.join(sorted(variables))}",
-            got=f"{where}{fault}",
+            got=f"{where}{said:.300}",
             do="mend the template file",
         ) from fault
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collapse_pipeline.errors import BadInputError
-from collapse_pipeline.metrics import minhash
+from collapse_pipeline.metrics.minhash import normalise
+from collapse_pipeline.metrics.near_texts import near_groups
 from collapse_pipeline.ports import IntVector
 
 TRAIN = "train"
@@ -77,8 +78,8 @@ def assign_splits(
 def _groups(prompts: list[str], responses: list[str]) -> tuple[IntVector, list[str]]:
     """(n_rows,) group numbers 0, 1, ... and warnings about large groups."""
     texts = [f"{p}\n{r}" if r else p for p, r in zip(prompts, responses, strict=True)]
-    near = minhash.near_groups(texts, threshold=0.8, cap=LARGE_GROUP)
-    group = _joined(near.group, _codes([minhash.normalise(p) or p for p in prompts]))
+    near = near_groups(texts, threshold=0.8, cap=LARGE_GROUP)
+    group = _joined(near.group, _codes([normalise(p) or p for p in prompts]))
     warnings = []
     if near.capped:
         warnings.append(

@@ -3,6 +3,9 @@
 `standard` is what is left of the eval rows when `audit` and `shadow` are taken out; `long_tail`
 comes from the same rows, `hard` and `noisy` from `standard` itself, so that they can be compared
 with it. A suite that cannot be built is recorded with the reason, it is never silently empty.
+
+Where rows arrive by a time of their own, `shadow` moves: it has a version for every window of
+time, all frozen at intake, and a night reads the newest window that is over (`suites_in_force`).
 """
 
 from collections import Counter
@@ -36,7 +39,7 @@ class SuitePlan(Frozen):
     """How large the suites are."""
 
     audit_share: float = 0.15  # of the eval rows
-    shadow_share: float = 0.15
+    shadow_share: float = 0.15  # of the eval rows; of a moving shadow in every window
     tail_share: float = 0.25  # of the labels
     hard_share: float = 0.25  # of the standard rows
     hard_rows: int = 1000
@@ -60,16 +63,19 @@ def freeze(name: str, rows: pa.Table, window: str = "", least: int = 0, why_not:
     Args:
         name: Name of the suite.
         rows: At least the columns of SAMPLE.
-        window: Month of a moving suite, else "".
+        window: Last month of a moving suite's window, which its version then begins with
+            (`2026-11.4be1...`), else "".
         least: With fewer rows than this the suite is not applicable.
         why_not: A reason to have no such suite whatever the rows.
     """
     if not why_not and rows.num_rows < max(least, 1):
         why_not = f"{rows.num_rows} rows where {max(least, 1)} are wanted"
+        why_not += f" in the window up to {window}" if window else ""
     if why_not:
         record = SuiteRecord(name=name, applicable=False, reason=why_not)
         return Suite(EVAL_SUITES.empty_table(), record)
     version = content_hash(window, *sorted(rows["sample_id"].to_pylist()))[:16]
+    version = f"{window}.{version}" if window else version
     columns = [rows[column] for column in SAMPLE.names]
     columns += [pa.repeat(value, rows.num_rows) for value in (name, version, window)]
     frozen = pa.table(columns, schema=EVAL_SUITES)
@@ -81,10 +87,15 @@ def build_suites(
 ) -> tuple[pa.Table, list[SuiteRecord]]:
     """Every suite that the eval rows of an anchor can give.
 
-    `audit` is a seeded sample; `shadow` the newest rows where they have a time (its window is
-    the month of the newest), else another hidden sample; `long_tail` the rows of the rarest
-    quarter of the labels, by training rows; `hard` those that a cross-fitted model is least
-    certain of (without labels: whose words it expects least); `noisy` the standard rows misspelt.
+    `audit` is a seeded sample; `shadow` another one, and where rows have a time one of every
+    window; `long_tail` the rows of the rarest quarter of the labels, by training rows; `hard`
+    those that a cross-fitted model is least certain of (without labels: whose words it expects
+    least); `noisy` the standard rows misspelt.
+
+    A window is a calendar month of the eval rows' `available_from`. One that gives too few rows
+    is joined to the month after it, so that no window waits for what came before it and none
+    changes with what comes after it; when the newest gives too few there is no version of it,
+    a record says so, and its rows stay with the other suites.
 
     Args:
         anchor: HUMAN_ANCHOR, with split and available_from.
@@ -93,7 +104,7 @@ def build_suites(
         plan: Sizes.
 
     Returns:
-        EVAL_SUITES, and one record a suite, in a fixed order, applicable or not.
+        EVAL_SUITES, and one record a suite and window, in a fixed order, applicable or not.
     """
     split = anchor["split"].to_numpy()
     pool, training = (anchor.filter(pa.array(split == side)) for side in (EVAL, TRAIN))
@@ -105,16 +116,12 @@ def build_suites(
     if audit.record.applicable:
         rest = np.setdiff1d(rest, audit_rows)
 
-    count = min(round(plan.shadow_share * len(pool)), cap)
-    window = ""
-    if has_time:
-        shadow_rows = _newest(pool, rest, count)
-        window = max(pool["available_from"].take(shadow_rows).to_pylist(), default="")[:7]
-    else:
-        shadow_rows = _sampled(rest, count, derived_seed("shadow", seed))
-    shadow = freeze("shadow", pool.take(shadow_rows), window, plan.minimum_rows)
-    if shadow.record.applicable:
-        rest = np.setdiff1d(rest, shadow_rows)
+    shadows = []
+    for window, rows in _shadows(pool, rest, has_time, seed, plan):
+        shadow = freeze("shadow", pool.take(rows), window, plan.minimum_rows)
+        shadows.append(shadow)
+        if shadow.record.applicable:
+            rest = np.setdiff1d(rest, rows)
 
     standard_rows = pool.take(_sampled(rest, cap, derived_seed("standard", seed)))
     standard = freeze("standard", standard_rows, least=plan.minimum_rows)
@@ -127,7 +134,7 @@ def build_suites(
         freeze("long_tail", tail_rows, "", plan.minimum_rows, why_not),
         freeze("hard", hard_rows, least=plan.minimum_rows),
         freeze("noisy", misspelt(standard_rows, seed), least=plan.minimum_rows),
-        shadow,
+        *shadows,
         audit,
     ]
     records = [suite.record for suite in suites]
@@ -158,11 +165,27 @@ def _sampled(rows: IntVector, count: int, seed: int) -> IntVector:
     return np.sort(np.random.default_rng(seed).choice(rows, size=count, replace=False))
 
 
-def _newest(pool: pa.Table, rows: IntVector, count: int) -> IntVector:
-    """The `count` rows that arrived last; within a day the last of the source."""
-    days = pool["available_from"].to_numpy().astype("datetime64[D]")[rows]
-    order = np.lexsort((pool["source_row"].to_numpy()[rows], days))
-    return np.sort(rows[order[len(order) - min(count, len(order)) :]])
+def _shadows(
+    pool: pa.Table, rest: IntVector, has_time: bool, seed: int, plan: SuitePlan
+) -> list[tuple[str, IntVector]]:
+    """Every window, oldest first, and the row numbers drawn from it; the last may be too few."""
+    if not has_time:
+        count = min(round(plan.shadow_share * len(pool)), plan.maximum_rows)
+        return [("", _sampled(rest, count, derived_seed("shadow", seed)))]
+    months, month = np.unique(
+        [day[:7] for day in pool["available_from"].to_pylist()], return_inverse=True
+    )
+    found: list[tuple[str, IntVector]] = []
+    first = 0
+    for last, name in enumerate(months.tolist()):
+        inside = (first <= month) & (month <= last)
+        # Rounded down, so that all windows together never take more than the share.
+        count = min(int(plan.shadow_share * inside.sum()), plan.maximum_rows)
+        rows = _sampled(rest[inside[rest]], count, derived_seed("shadow", name, seed))
+        if len(rows) >= max(plan.minimum_rows, 1) or last == len(months) - 1:
+            found.append((name, rows))
+            first = last + 1
+    return found or [("", rest)]  # no row, no window: the suite says so
 
 
 def _rare_labels(training: pa.Table, pool: pa.Table, share: float) -> tuple[list[str], str]:

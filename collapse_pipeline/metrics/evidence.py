@@ -22,7 +22,9 @@ from collapse_pipeline.ports import Embedder, FloatMatrix, IntVector, World
 
 WORD = re.compile(r"[^\W_]+(?:['\u2019.,][^\W_]+)*|[^\w\s]")
 Column = Literal["prompt", "response"]
-Asset = Literal["synthetic_batch", "judged_batch", "training_mix", "eval_report"]
+Asset = Literal[
+    "synthetic_batch", "judged_batch", "filtered_batch", "training_mix", "eval_report", "release"
+]
 NAN = float("nan")
 
 
@@ -32,13 +34,15 @@ class Need(StrEnum):
     LABELS = "labels"
     RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
-    EARLIER = "earlier"  # rows that earlier generations of the line kept
+    EARLIER = "rows of earlier generations"  # rows that earlier generations of the line kept
     DIFFICULTY = "difficulty"  # the attribute of that name
-    TOOL_CALLS = "tool_calls"  # the attribute of that name
-    GROUPS = "groups"  # attributes that divide people, such as locale
-    CHOICES = "choices"  # prompts that offer answers to choose from
-    WORLD = "world"  # a reference world that can check rows
-    GOLD = "gold"  # human rows that the judge was asked about
+    TOOL_CALLS = "tool calls"  # the attribute of that name
+    GROUPS = "groups of people"  # attributes that divide people, such as locale
+    CHOICES = "answers to choose from"  # prompts that offer answers to choose from
+    WORLD = "reference world"  # a reference world that can check rows
+    GOLD = "gold rows of an earlier night"  # labelled human rows that the judge is asked about every night
+    TEACHERS = "several teachers"
+    TEMPLATES = "several templates"
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ class BatchEvidence:
 
     def of(self, column: Column) -> "BatchEvidence":
         """The same for another column."""
+        if column == self.synthetic.column:
+            return self
         earlier = self.earlier.of(column) if self.earlier is not None else None
         return BatchEvidence(
             self.synthetic.of(column), self.human.of(column), earlier, self.world, self.seed
@@ -144,10 +150,21 @@ class JudgedEvidence:
 
 
 @dataclass(frozen=True)
+class FilteredEvidence:
+    """What the filter left out of the accepted rows."""
+
+    accepted: int  # rows that the judge let through
+    dropped: Mapping[str, int]  # of those, by the filter's reason
+
+
+@dataclass(frozen=True)
 class MixEvidence:
     """Tonight's training mix and what bounded it."""
 
     mix: pa.Table  # records.TRAINING_MIX
+    leaked: int = 0  # rows of the mix that give away a row of an eval suite
+    cap: float = 1.0  # the largest synthetic share allowed
+    depth_limit: int = 1
     history: Sequence[pa.Table] = ()  # earlier mixes of the line, newest first
     gradient_share: float | None = None  # highest share that an experiment on record supports
     previous_share: float | None = None  # synthetic share of the release in force
@@ -162,12 +179,28 @@ class ReportEvidence:
 
     def value(self, model: str, metric: str, suite: str, scope: str = "") -> float:
         """One figure of the report; NaN where it has none."""
-        for row in self.report:
-            if (row["model"], row["metric"], row["suite"], row["scope"]) == (
-                model, metric, suite, scope,
-            ):  # fmt: skip
-                return float(row["value"])
-        return NAN
+        return self._figures.get((model, metric, suite, scope), NAN)
+
+    @cached_property
+    def _figures(self) -> Mapping[tuple[str, str, str, str], float]:
+        return {
+            (row["model"], row["metric"], row["suite"], row["scope"]): float(row["value"])
+            for row in self.report
+        }
+
+
+@dataclass(frozen=True)
+class ReleaseEvidence:
+    """What must be true of a night besides its figures before it is released."""
+
+    pin_faults: int  # pinned tables, models or components that are missing or not what was pinned
+    outside_suites: int  # shadow, long-tail and external suites that apply and are recent enough
+    changed_components: int  # whose version is new since a review was recorded
+    reviewed_rows: int  # of this night or since the change
+    review_density: float  # rows to be reviewed per row that was kept
+    kept_rows: int
+    nights_alone: int  # generations in a row by one teacher, with no correction from outside
+    calibration_faults: int  # reasons why the calibration in force does not fit tonight
 
 
 @dataclass(frozen=True)
@@ -187,3 +220,4 @@ class Metric:
     scale: Literal["share", "positive", "plain"] = "plain"
     needs: tuple[Need, ...] = ()
     scopes: tuple[str, ...] = ()  # columns by which it may be split: label, template, teacher
+    per_suite: bool = True  # of an eval_report metric: whether it takes a suite

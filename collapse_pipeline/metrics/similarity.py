@@ -1,8 +1,10 @@
 """Which texts say nearly the same, by the cosine of their embeddings.
 
-All pairs, in blocks of the lower triangle of the similarity matrix, so that memory is bounded by
-one block and no product is computed twice. Rows are unit vectors; a zero row (a text without
-words) is like nothing. Similarities are float32: do not rely on more than five digits of them.
+Rows are unit vectors; a zero row (a text without words) is like nothing. Similarities are float32:
+do not rely on more than five digits of them.
+
+Above `RATIO_ROWS` the ratios compare a seeded draw of rows with all rows. No index is asked, so
+every drawn row finds its neighbours: what is left is the error of the draw.
 """
 
 from collections.abc import Iterator
@@ -11,27 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from collapse_pipeline.errors import TooFewSamplesError
+from collapse_pipeline.metrics.blocks import BLOCK, drawn, near_any, triangle
+from collapse_pipeline.metrics.evidence import NAN, BatchEvidence, Metric, Need
 from collapse_pipeline.ports import FloatMatrix, FloatVector, IntVector
 
-_BLOCK = 1024  # rows and columns of a block, 4 MB
+RATIO_ROWS = 20_000  # up to here the ratios compare all pairs
+RATIO_DRAW = 4000  # rows that are drawn above that; see `nearest_neighbour_ratio` for the error
 EXACT_ROWS = 8192  # up to here `kept_before` compares all pairs
 _DIRECTIONS = 256
 _CELLS_PER_ROW = 3
 _CELL_SEED = 17  # the cells may not depend on the batch, or filtering twice would drop more
-
-
-def _triangle(embeddings: FloatMatrix) -> Iterator[tuple[int, int, FloatMatrix]]:
-    """Blocks (first later row, first earlier row, similarities of later to earlier rows).
-
-    Entries that do not compare a later row with an earlier one are -inf.
-    """
-    for later in range(0, len(embeddings), _BLOCK):
-        rows = embeddings[later : later + _BLOCK]
-        for earlier in range(0, later + 1, _BLOCK):
-            block = rows @ embeddings[earlier : earlier + _BLOCK].T
-            if earlier == later:
-                block[np.triu_indices(len(rows))] = -np.inf
-            yield later, earlier, block
 
 
 class NearNeighbours(NamedTuple):
@@ -52,7 +43,7 @@ def near_neighbours(embeddings: FloatMatrix, threshold: float) -> NearNeighbours
     count = len(embeddings)
     best = np.full(count, -np.inf, dtype=np.float32)
     who = np.full(count, -1, dtype=np.int64)
-    for later, earlier, block in _triangle(embeddings):
+    for later, earlier, block in triangle(embeddings):
         top = block.max(axis=1)
         rows = np.flatnonzero((top >= threshold) & (top > best[later : later + len(block)]))
         best[later + rows] = top[rows]
@@ -61,16 +52,25 @@ def near_neighbours(embeddings: FloatMatrix, threshold: float) -> NearNeighbours
     return NearNeighbours(np.arange(count), who, similarity)
 
 
-def nearest_neighbour_ratio(embeddings: FloatMatrix, threshold: float = 0.95) -> float:
+def nearest_neighbour_ratio(
+    embeddings: FloatMatrix, threshold: float = 0.95, seed: int = 0, exact_rows: int = RATIO_ROWS
+) -> float:
     """Share of samples whose nearest other sample is at least `threshold` similar.
 
     Args:
         embeddings: (n_samples, width), float32, unit rows.
         threshold: Cosine similarity in [-1, 1].
+        seed: Of the draw above `exact_rows`.
+        exact_rows: Up to here all pairs are compared, and the value is exact. Above, a draw of
+            `RATIO_DRAW` rows is compared with all rows: the value is right on average, and its
+            standard error at most 0.008.
 
     Returns:
-        Ratio in [0, 1]; 0 when no two samples are alike. Rises with the number of samples:
-        compare equal sizes only.
+        Ratio in [0, 1]; 0 when no two samples are alike, 1 when none stands alone.
+
+    Trap:
+        Rises with the number of samples: compare equal sizes only. What counts as near is the
+        embedder's view; bags of word pieces see no order of words.
 
     Raises:
         TooFewSamplesError: With fewer than two rows.
@@ -78,18 +78,56 @@ def nearest_neighbour_ratio(embeddings: FloatMatrix, threshold: float = 0.95) ->
     Source:
         Chapter 17, Listing 17-1; Lee et al. 2022.
     """
-    if len(embeddings) < 2:
+    count = len(embeddings)
+    if count < 2:
         raise TooFewSamplesError(
             wanted="2 rows or more for nearest_neighbour_ratio",
-            got=str(len(embeddings)),
+            got=str(count),
             do="measure a larger batch",
         )
-    near = np.zeros(len(embeddings), dtype=bool)
-    for later, earlier, block in _triangle(embeddings):
-        alike = block >= threshold
-        near[later : later + alike.shape[0]] |= alike.any(axis=1)
-        near[earlier : earlier + alike.shape[1]] |= alike.any(axis=0)
+    if count > max(exact_rows, RATIO_DRAW):
+        rows = drawn(embeddings, RATIO_DRAW, seed)
+        return float(near_any(embeddings[rows], embeddings, threshold, rows).mean())
+    near = np.zeros(count, dtype=bool)
+    for later, earlier, block in triangle(embeddings):
+        hits = np.flatnonzero(block.max(axis=1) >= threshold)
+        near[later + hits] = True
+        near[earlier : earlier + block.shape[1]] |= (block[hits] >= threshold).any(axis=0)
     return float(near.mean())
+
+
+def nearest_neighbour_ratio_across(
+    embeddings: FloatMatrix, earlier: FloatMatrix, threshold: float = 0.95, seed: int = 0
+) -> float:
+    """Share of samples that an earlier sample is at least `threshold` similar to.
+
+    Args:
+        embeddings: (n_samples, width), float32, unit rows.
+        earlier: (n_earlier, width), unit rows that earlier generations kept.
+        threshold: Cosine similarity in [-1, 1].
+        seed: Of the draw where there are more than `RATIO_ROWS` squared pairs: then `RATIO_DRAW`
+            samples are compared with all earlier ones, with a standard error of at most 0.008.
+
+    Returns:
+        Ratio in [0, 1]; 0 when every sample is new, or nothing came before.
+
+    Trap:
+        Rises with the number of earlier rows, so by itself night after night: compare with nights
+        that had as many.
+
+    Raises:
+        TooFewSamplesError: Without any sample.
+
+    Source:
+        As `nearest_neighbour_ratio`.
+    """
+    if not len(embeddings):
+        raise TooFewSamplesError(
+            "a row for nearest_neighbour_ratio_across", "none", "measure a larger batch"
+        )
+    if len(embeddings) * len(earlier) > RATIO_ROWS**2 and len(embeddings) > RATIO_DRAW:
+        embeddings = embeddings[drawn(embeddings, RATIO_DRAW, seed)]
+    return float(near_any(embeddings, earlier, threshold).mean())
 
 
 def kept_before(embeddings: FloatMatrix, threshold: float) -> IntVector:
@@ -125,10 +163,10 @@ def _cells(embeddings: FloatMatrix) -> Iterator[IntVector]:
     shape = (embeddings.shape[1], _DIRECTIONS)
     directions = np.random.default_rng(_CELL_SEED).standard_normal(shape, dtype=np.float32)
     nearest = np.empty((len(embeddings), _CELLS_PER_ROW), dtype=np.int64)
-    for start in range(0, len(embeddings), _BLOCK):
-        closeness = embeddings[start : start + _BLOCK] @ directions
+    for start in range(0, len(embeddings), BLOCK):
+        closeness = embeddings[start : start + BLOCK] @ directions
         order = np.argpartition(-closeness, _CELLS_PER_ROW, axis=1)
-        nearest[start : start + _BLOCK] = order[:, :_CELLS_PER_ROW]
+        nearest[start : start + BLOCK] = order[:, :_CELLS_PER_ROW]
     for direction in range(_DIRECTIONS):
         yield np.flatnonzero((nearest == direction).any(axis=1))
 
@@ -138,12 +176,12 @@ def _kept_before(embeddings: FloatMatrix, threshold: float) -> IntVector:
     kept = np.empty_like(embeddings)  # the vectors kept so far, side by side
     kept_rows = np.empty(len(embeddings), dtype=np.int64)
     count = 0
-    for start in range(0, len(embeddings), _BLOCK):
-        rows = embeddings[start : start + _BLOCK]
+    for start in range(0, len(embeddings), BLOCK):
+        rows = embeddings[start : start + BLOCK]
         best = np.full(len(rows), -np.inf, dtype=np.float32)
         mine = keeper[start : start + len(rows)]  # a view
-        for first in range(0, count, _BLOCK):
-            block = rows @ kept[first : min(first + _BLOCK, count)].T
+        for first in range(0, count, BLOCK):
+            block = rows @ kept[first : min(first + BLOCK, count)].T
             top = block.max(axis=1)
             hit = np.flatnonzero((top >= threshold) & (top > best))
             best[hit] = top[hit]
@@ -162,3 +200,36 @@ def _kept_before(embeddings: FloatMatrix, threshold: float) -> IntVector:
         kept_rows[count : count + len(fresh)] = start + fresh
         count += len(fresh)
     return keeper
+
+
+def _across(evidence: BatchEvidence) -> float:
+    earlier = evidence.earlier
+    if earlier is None:
+        return NAN
+    return nearest_neighbour_ratio_across(
+        evidence.synthetic.embeddings, earlier.embeddings, seed=evidence.seed
+    )
+
+
+METRICS = (
+    Metric(
+        "nearest_neighbour_ratio",
+        "synthetic_batch",
+        lambda e: nearest_neighbour_ratio(e.synthetic.embeddings, seed=e.seed),
+        "above",
+        "Written rows that mean nearly the same as another row of the batch.",
+        "share",
+        (Need.EMBEDDINGS,),
+        ("label", "template", "teacher"),
+    ),
+    Metric(
+        "nearest_neighbour_ratio_across",
+        "synthetic_batch",
+        _across,
+        "above",
+        "Written rows that mean nearly the same as a row that an earlier generation kept.",
+        "share",
+        (Need.EMBEDDINGS, Need.EARLIER),
+        ("label", "template", "teacher"),
+    ),
+)

@@ -65,24 +65,52 @@ def skeletons(texts: Sequence[str]) -> list[str]:
     return list(map(skeleton, texts))
 
 
-def skeleton_repetition(texts: Sequence[str]) -> float:
+def skeleton_repetition(moulds: Sequence[str]) -> float:
     """Share of texts whose skeleton at least one other text has.
 
     Args:
-        texts: (n_texts,), two or more. Texts without any word share the empty skeleton.
+        moulds: (n_texts,), the skeleton of each, two or more. Texts without any word share the
+            empty one.
 
     Returns:
-        Ratio in [0, 1]; 0 when every text has a mould of its own, 1 when none has. Rises with the
-        number of texts and falls with their length: compare equal sizes and kinds only.
+        Ratio in [0, 1]; 0 when every text has a mould of its own, 1 when none has.
+
+    Trap:
+        Rises with the number of texts and falls with their length: compare equal sizes and kinds
+        only. Text of an outside language model has less of it than a crowd's.
+
+    Raises:
+        TooFewSamplesError: With fewer than two texts.
+
+    Source:
+        Shaib et al. 2024 (arXiv:2407.00211) for syntactic templates; skeletons need no tagger.
+    """
+    counts = _counts(moulds, "skeleton_repetition")
+    return sum(count for count in counts.values() if count > 1) / len(moulds)
+
+
+def top_skeleton_share(moulds: Sequence[str]) -> float:
+    """Share of texts that the most frequent skeleton has.
+
+    Args:
+        moulds: (n_texts,), the skeleton of each, two or more.
+
+    Returns:
+        Ratio in (0, 1]; 1 when all texts have one mould, 1 / n_texts when each has its own.
+
+    Trap:
+        In small batches it is at least 1 / n_texts, and a matter of few rows: its null is wide.
+        Short texts ("_") share skeletons without any mould.
 
     Raises:
         TooFewSamplesError: With fewer than two texts.
     """
-    if len(texts) < 2:
+    return max(_counts(moulds, "top_skeleton_share").values()) / len(moulds)
+
+
+def _counts(moulds: Sequence[str], name: str) -> Counter[str]:
+    if len(moulds) < 2:
         raise TooFewSamplesError(
-            wanted="2 texts or more for skeleton_repetition",
-            got=str(len(texts)),
-            do="measure a larger batch",
+            f"2 texts or more for {name}", str(len(moulds)), "measure a larger batch"
         )
-    counts = Counter(skeletons(texts))
-    return sum(count for count in counts.values() if count > 1) / len(texts)
+    return Counter(moulds)

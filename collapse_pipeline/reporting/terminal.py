@@ -96,6 +96,12 @@ def status_table(document: Mapping[str, Any]) -> None:
             f"next night: {found['next_night'] or 'none left before tomorrow'}",
             soft_wrap=True,
         )
+        if back := found.get("rollback"):
+            when, why = back["at"][:10], escape(back["reason"])
+            console.print(
+                f"rolled back to {back['to']} by {escape(back['by'])} on {when}: {why}",
+                soft_wrap=True,
+            )
         console.print()
 
 

@@ -24,13 +24,14 @@ class Refresh:
     def __init__(self, settings, instance):
         self.settings, self.instance = settings, instance
 
-    def run(self, night, *, only=None, definitions=None, **generator):
+    def run(self, night, *, only=None, definitions=None, tags=None, **generator):
         definitions = definitions or build_definitions(self.settings)
         name = "__ASSET_JOB" if only else f"refresh_{CORPUS}"
         ops = {f"{CORPUS}__generator": {"config": generator}} if generator else {}
         return definitions.resolve_job_def(name).execute_in_process(
             instance=self.instance,
             partition_key=night,
+            tags=tags,
             asset_selection=[dg.AssetKey(list(path)) for path in only] if only else None,
             run_config={
                 "ops": ops,
@@ -111,6 +112,7 @@ def test_every_asset_tells_what_it_holds(two_nights):
     assert sum(drops.values()) == kept["dropped"] > 0
     report = told(two_nights[1], "eval_report")
     assert report["standard.accuracy"] > 0
+    assert next(iter(report)) == "scores"  # every metric beside the others, before each by itself
     assert "| suite | metric | candidate | incumbent | baseline |" in report["scores"]
     assert told(two_nights[1], "generator")["parent"] == NIGHTS[0]
 
@@ -134,6 +136,10 @@ def test_a_component_is_materialised_once_a_version(refresh, two_nights):
         shown = record.asset_materialization.metadata
         assert shown["first_used_by"].value == NIGHTS[0]
         assert "@" in shown["version"].value or len(shown["version"].value) == 12
+    (templates,) = materialised("template_set")
+    shown = templates.asset_materialization.metadata
+    assert "| everyday_setting |" in shown["templates"].value.replace("\\", "")
+    assert "{{ " in shown["body.everyday_setting"].value  # whole, and as it was written
     (suites,) = materialised("eval_suites")
     assert "| standard |" in suites.asset_materialization.metadata["suites"].value
 
@@ -155,8 +161,21 @@ def test_a_settled_asset_is_not_written_again(refresh, two_nights):
     assert refresh.verdicts() == before
 
 
+def test_a_run_executed_again_does_not_keep_the_ending_of_the_one_before(refresh, two_nights):
+    """The pages copy the tags of a run to its re-execution; this one is refused."""
+    before = refresh.tags(two_nights[1])
+    assert before["collapse/verdict"] == "promoted"
+    result = refresh.run(NIGHTS[1], only=[(CORPUS, "eval_report")], tags=before)
+    after = refresh.tags(result)
+    assert not result.success
+    assert (after["collapse/verdict"], after["collapse/depth"]) == ("-", "-")
+    assert after["collapse/generation"] == NIGHTS[1]
+    assert "collapse/stale" not in after
+
+
 def test_a_night_done_again_marks_those_that_stand_on_it_as_stale(refresh, two_nights):
-    result = refresh.run(NIGHTS[0], again=True)
+    carried = {"collapse/stale": "of the run before", "collapse/blocked_by": "it too"}
+    result = refresh.run(NIGHTS[0], again=True, tags=carried)
     assert result.success
     assert told(result, "generator")["attempt"] == 2
     assert refresh.verdicts() == {NIGHTS[0]: "promoted", NIGHTS[1]: "stale"}
@@ -164,7 +183,9 @@ def test_a_night_done_again_marks_those_that_stand_on_it_as_stale(refresh, two_n
     assert observed(refresh, NIGHTS[1]) == [{"stale": True, "because": because}]
     assert observed(refresh, NIGHTS[0]) == []
     assert refresh.tags(two_nights[1])["collapse/stale"] == because
-    assert "collapse/stale" not in refresh.tags(result)
+    tags = refresh.tags(result)
+    assert (tags["collapse/stale"], tags["collapse/blocked_by"]) == ("-", "-")
+    assert tags["collapse/verdict"] == "promoted"
 
 
 @pytest.fixture

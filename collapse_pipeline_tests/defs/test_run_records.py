@@ -3,6 +3,7 @@ import tomllib
 import dagster as dg
 import pytest
 
+from collapse_pipeline.backends.yaml_files import read_yaml
 from collapse_pipeline.defs import run_records
 from collapse_pipeline.defs.run_records import (
     LOCATION,
@@ -14,7 +15,7 @@ from collapse_pipeline.defs.run_records import (
 )
 from collapse_pipeline.defs.running import instance_of
 from collapse_pipeline.defs.workshop import open_workshop
-from collapse_pipeline.settings import PROJECT, load_settings, read_yaml
+from collapse_pipeline.settings import PROJECT, load_settings
 
 
 @dg.job(tags={"collapse/corpus": "customer_service"})
@@ -36,7 +37,7 @@ def instance(settings):
 @pytest.fixture
 def killed(instance, monkeypatch):
     """A run under way since long ago, whose process is gone."""
-    monkeypatch.setattr(run_records, "GRACE_SECONDS", -1.0)
+    monkeypatch.setattr(run_records, "SILENT_SECONDS", -1.0)
     run = instance.create_run_for_job(refresh, tags=refresh.tags)
     instance.report_dagster_event(
         dg.DagsterEvent("PIPELINE_START", refresh.name, message="started"), run.run_id
@@ -81,8 +82,27 @@ def test_a_run_that_holds_its_corpus_is_left_alone(instance, settings, killed):
 
 
 def test_a_run_that_has_just_started_is_left_alone(instance, settings, killed, monkeypatch):
-    monkeypatch.setattr(run_records, "GRACE_SECONDS", 60.0)
+    monkeypatch.setattr(run_records, "SILENT_SECONDS", 60.0)
     assert close_dead_runs(instance, settings) == []
+
+
+def test_a_run_that_writes_its_end_is_left_alone(instance, settings, killed, monkeypatch):
+    """Its leases are free already, and its last word was said while the sensor took them."""
+
+    class Ending:
+        def __enter__(self):
+            monkeypatch.setattr(run_records, "SILENT_SECONDS", 60.0)
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def hold(self, corpus):
+            assert corpus == "customer_service"
+
+    monkeypatch.setattr(run_records, "open_workshop", lambda settings: Ending())
+    assert close_dead_runs(instance, settings) == []
+    assert instance.get_run_by_id(killed).status is dg.DagsterRunStatus.STARTED
 
 
 def test_the_pool_of_a_corpus_holds_one_before_its_first_run(instance):

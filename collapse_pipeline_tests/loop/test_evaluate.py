@@ -7,11 +7,14 @@ import pytest
 
 from collapse_pipeline.loop.evaluate import (
     AUDIT,
+    GROUP_ROWS,
     EvaluatePolicy,
     as_table,
     evaluate,
+    groups_of,
     primary_metric,
 )
+from collapse_pipeline.loop.release import metrics_of, primary_points
 from collapse_pipeline.ports import Prediction, Student
 from collapse_pipeline.records import EVAL_SUITES, SAMPLE, SuiteRecord, samples_table
 from collapse_pipeline_tests.samples import human_row, written_table
@@ -153,6 +156,54 @@ def test_a_suite_that_does_not_apply_is_recorded_with_its_reason(figures):
 def test_the_world_checks_what_students_write(figures):
     wrong = figures["candidate", "written", "wrong_fact_rate", ""]["value"]
     assert 0.3 < wrong < 0.7  # half of the standard labels are b, of which every fact is wrong
+
+
+def test_groups_are_named_values_with_rows_enough():
+    attributes = [[("locale", "en-GB"), ("persona", "angry")]] * GROUP_ROWS
+    attributes += [[("locale", "en-US")]] * (GROUP_ROWS - 1) + [[("channel", "app")], []]
+    attributes += [[("channel", "app"), ("locale", "")]] * (GROUP_ROWS - 1)
+    found = groups_of(attributes, ("locale", "channel"))
+    assert list(found) == ["channel=app", "locale=en-GB"]
+    assert found["locale=en-GB"].tolist() == list(range(GROUP_ROWS))
+    assert found["channel=app"][0] == 2 * GROUP_ROWS - 1
+
+
+def test_suites_with_groups_report_the_accuracy_of_each():
+    # The first student knows every b, the second none: a rows are right for both.
+    rows = [
+        human_row(f"{locale} {label} {i}", label, attributes=[("locale", locale), ("group", "one")])
+        | {"suite": "standard", "suite_version": "standard1", "window": ""}
+        for locale, labels in (("en-GB", "ab"), ("en-US", "aaab"), ("en-IN", "b"))
+        for i, label in enumerate(labels * (GROUP_ROWS if locale == "en-IN" else 15))
+    ]
+    rows = [row for row in rows if row["prompt"] != "en-IN b 0"]  # one too few
+    known = {row["prompt"]: "b" for row in rows if row["label"] == "b"}
+    models = {
+        "candidate": Student(Coin(1.0), Rote({})),
+        "baseline": Student(Coin(1.0), Rote(known)),
+    }
+    suites = samples_table(rows, EVAL_SUITES)
+    record = SuiteRecord(name="standard", version="standard1", rows=len(rows))
+    found = evaluate(models, {}, suites, [record], SAMPLE.empty_table(), None, POLICY, 1)
+    groups = {
+        (row["model"], row["scope"]): (row["value"], row["rows"])
+        for row in found
+        if row["metric"] == "accuracy" and row["scope"]
+    }
+    assert groups == {
+        ("candidate", "locale=en-GB"): (0.5, 30),
+        ("candidate", "locale=en-US"): (0.75, 60),
+        ("candidate", "group=one"): (60 / 119, 119),
+        ("baseline", "locale=en-GB"): (1.0, 30),
+        ("baseline", "locale=en-US"): (1.0, 60),
+        ("baseline", "group=one"): (1.0, 119),
+    }
+    # The figure of the whole suite stays the one that decides.
+    assert primary_points(found) == {"standard@standard1": pytest.approx(60 / 119)}
+    assert metrics_of(found, "candidate")["standard.accuracy"] == pytest.approx(60 / 119)
+    nobody = EvaluatePolicy(primary_rows=4, draws=200, groups=())
+    plain = evaluate(models, {}, suites, [record], SAMPLE.empty_table(), None, nobody, 1)
+    assert plain == [row for row in found if "=" not in row["scope"]]
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,28 @@ def test_banking77(shared_data):
 
 
 @pytest.mark.real_data
+def test_banking77_over_half_a_year(shared_data):
+    columns = Columns(prompt="text", label="label", split="split")
+    frames = []
+    for frame in map(check_shape, read_batches(shared_data / "banking77.parquet", columns)):
+        # The corpus has no times: its rows are given days of 2026, one after the other.
+        days = [f"2026-{1 + n // 28:02d}-{1 + n % 28:02d}" for n in range(168)]
+        times = [days[n % 168] for n in frame["source_row"].to_pylist()]
+        frames.append(frame.append_column("time", pa.array(times, pa.large_string())))
+    done = take_in(frames, plan(arrival=Arrival(first_generation="2026-02-01")))
+    shadows = [record for record in done.records if record.name == "shadow"]
+    assert [record.version[:7] for record in shadows] == [f"2026-{m:02d}" for m in range(1, 7)]
+    held = done.anchor.filter(pa.array(done.anchor["split"].to_numpy() == "eval"))
+    months = Counter(day[:7] for day in held["available_from"].to_pylist())
+    assert [r.rows for r in shadows] == [int(0.15 * months[month]) for month in sorted(months)]
+    assert min(r.rows for r in shadows) >= 75
+    standard = next(record.rows for record in done.records if record.name == "standard")
+    audit = next(record.rows for record in done.records if record.name == "audit")
+    assert standard + audit + sum(r.rows for r in shadows) == done.splits["eval"]
+    assert standard > 0.69 * done.splits["eval"]
+
+
+@pytest.mark.real_data
 def test_gsm8k_has_responses_and_no_labels(shared_data):
     columns = Columns(prompt="text", response="answer", split="split")
     done = real(shared_data / "gsm8k.parquet", columns)

@@ -44,7 +44,9 @@ class Line:
             )()
         )
 
-    def night(self, generation, verdict, depth=1, points=None, attempt=1, line=()):
+    def night(
+        self, generation, verdict, depth=1, points=None, attempt=1, line=(), best=None, metrics=None
+    ):
         record = GeneratorRecord(
             corpus="toy",
             generation=generation,
@@ -53,7 +55,7 @@ class Line:
             seed=1,
             parent=Parent(),
             incumbent=None,
-            best={},
+            best=best or {},
             baseline_model="",
             vocabulary_model="",
             line=line,
@@ -81,7 +83,7 @@ class Line:
             depth=depth,
             shares={},
             rows={},
-            metrics={},
+            metrics=metrics or {},
             released={},
             points=points or {},
             gain="",
@@ -123,11 +125,30 @@ def test_best_goes_by_the_exact_suite_version_before_older_ones():
     line = Line()
     line.night(DAYS[0], Verdict.PROMOTED, points={"standard@old": 0.9})
     line.night(DAYS[1], Verdict.PROMOTED, points={"standard@new": 0.7})
+    line.night(DAYS[2], Verdict.PROMOTED, points={"standard@new": 0.6})
     suite = SuiteRecord(name="standard", version="new", rows=600)
     assert line.state().best(suite).generation == DAYS[1]
+    old = suite.model_copy(update={"version": "old"})
+    assert line.state().best(old).generation == DAYS[0]
+    # 0.9 was on other rows: of the version scored last, DAYS[1] has the most.
     unseen = suite.model_copy(update={"version": "newest"})
-    assert line.state().best(unseen).generation == DAYS[0]
+    assert line.state().best(unseen).generation == DAYS[1]
     assert line.state().best(SuiteRecord(name="hard", version="x", rows=600)) is None
+
+
+def test_the_best_release_is_remembered_when_a_suite_moves_on():
+    line = Line()
+    line.night(DAYS[0], Verdict.PROMOTED, points={"shadow@2026-10.a": 0.9})
+    first = line.state().best(SuiteRecord(name="shadow", version="2026-11.b", rows=600))
+    assert first.generation == DAYS[0]
+    # Promoted with 0.99 of it on the new rows: there the first release would have had 0.8.
+    metrics = {"shadow.accuracy.ratio_to_best": 0.99}
+    points = {"shadow@2026-11.b": 0.792}
+    line.night(DAYS[1], Verdict.PROMOTED, points=points, best={"shadow": first}, metrics=metrics)
+    moved = SuiteRecord(name="shadow", version="2026-11.b", rows=600)
+    assert line.state().best(moved).generation == DAYS[0]
+    line.night(DAYS[2], Verdict.PROMOTED, points={"shadow@2026-11.b": 0.81})
+    assert line.state().best(moved).generation == DAYS[2]
 
 
 def test_redoing_a_night_makes_its_descendants_stale():

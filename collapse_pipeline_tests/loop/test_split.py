@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.split import assign_splits
-from collapse_pipeline.metrics.minhash import normalise, similar_pairs
+from collapse_pipeline.metrics.minhash import normalise
+from collapse_pipeline.metrics.near_texts import similar_pairs
 
 LONG = "could you please tell me where my parcel is because it has been ten days since i ordered it"
 NEAR = LONG + " online"  # 18 of 19 shingles in common: 17 / 18 or so, far above 0.8

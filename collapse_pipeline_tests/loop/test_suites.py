@@ -96,18 +96,61 @@ def test_noisy_rows_are_new_rows_with_a_parent():
         assert (row["label"], row["origin"]) == (parent["label"], "human")
 
 
-def test_shadow_is_the_newest_where_there_is_a_time():
-    days = ["2026-10-01"] * 50 + [f"2026-{10 + n // 50}-{1 + n % 28:02d}" for n in range(100)]
-    suites, records = build_suites(anchor(["a"] * 50, ["a"] * 100, days), True, 3, SMALL)
-    rows = suites.to_pylist()
-    shadow = [row["available_from"] for row in rows if row["suite"] == "shadow"]
-    others = [row["available_from"] for row in rows if row["suite"] == "standard"]
-    assert len(shadow) == 15
-    assert min(shadow) >= max(others)
-    assert {row["window"] for row in rows if row["suite"] == "shadow"} == {"2026-11"}
-    assert {row["window"] for row in rows if row["suite"] != "shadow"} == {""}
-    version = next(record.version for record in records if record.name == "shadow")
-    assert version == content_hash("2026-11", *sorted(ids(suites, "shadow")))[:16]
+def in_months(**rows: int) -> pa.Table:
+    """50 training rows, then eval rows of 2026, as many a month as it is said (`m08=20`)."""
+    months = [f"2026-{name[1:]}" for name, count in rows.items() for _ in range(count)]
+    days = ["2026-01-01"] * 50 + [f"{month}-{1 + n % 28:02d}" for n, month in enumerate(months)]
+    return anchor(["a"] * 50, ["a"] * len(months), days)
+
+
+def test_where_there_is_a_time_shadow_has_a_version_for_every_window():
+    # Of 20 rows in August a shadow would have 3; with September 15% of 40 are 6. November gives
+    # 6 again, December 4, too few. Audit has 15% of 110, rounded to even 16.
+    suites, records = build_suites(in_months(m08=20, m09=20, m11=40, m12=30), True, 3, SMALL)
+    rows = [row for row in suites.to_pylist() if row["suite"] == "shadow"]
+    months = {
+        window: {row["available_from"][:7] for row in rows if row["window"] == window}
+        for window in ("2026-09", "2026-11")
+    }
+    assert months == {"2026-09": {"2026-08", "2026-09"}, "2026-11": {"2026-11"}}
+    assert Counter(row["window"] for row in rows) == {"2026-09": 6, "2026-11": 6}
+    shadows = [record for record in records if record.name == "shadow"]
+    assert [record.rows for record in shadows] == [6, 6, 0]
+    assert shadows[2].reason == "4 rows where 5 are wanted in the window up to 2026-12"
+    for record, window in zip(shadows, months, strict=False):
+        ids_of = [row["sample_id"] for row in rows if row["window"] == window]
+        assert record.version == f"{window}.{content_hash(window, *sorted(ids_of))[:16]}"
+        assert {row["suite_version"] for row in rows if row["window"] == window} == {record.version}
+    # December's rows are no shadow, so standard has them: 110 - 16 - 12.
+    assert len(ids(suites, "standard")) == 82
+    assert {row["window"] for row in suites.to_pylist() if row["suite"] != "shadow"} == {""}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(0, 90), min_size=2, max_size=12).filter(lambda counts: sum(counts) > 0),
+    st.integers(0, 99),
+)
+def test_windows_share_no_row_and_never_take_more_than_the_share(counts, seed):
+    table = in_months(**{f"m{month:02d}": count for month, count in enumerate(counts, 1)})
+    suites, records = build_suites(table, True, seed, SMALL)
+    shadow = ids(suites, "shadow")
+    assert len(shadow) == sum(record.rows for record in records if record.name == "shadow")
+    assert len(shadow) <= SMALL.shadow_share * sum(counts)
+    for other in ("standard", "audit", "long_tail", "hard"):
+        assert not shadow & ids(suites, other)
+    windows: dict[str, list[str]] = {}
+    for row in suites.to_pylist():
+        if row["suite"] == "shadow":
+            windows.setdefault(row["window"], []).append(row["available_from"][:7])
+    before = ""
+    for window, months in windows.items():  # in the order of time, and none reaches into another
+        assert len(months) >= SMALL.minimum_rows
+        assert before < min(months)
+        assert max(months) <= window
+        before = window
+    # A window, once frozen, does not change when the corpus is taken in again.
+    assert build_suites(table, True, seed, SMALL)[1] == records
 
 
 def test_what_cannot_be_built_says_why_and_gives_its_rows_back():
@@ -161,7 +204,7 @@ def test_a_version_is_its_rows():
     one = freeze("x", table.slice(1, 5))
     assert freeze("x", table.slice(1, 5).take([4, 2, 0, 1, 3])).record == one.record
     assert freeze("x", table.slice(2, 5)).record.version != one.record.version
-    assert freeze("x", table.slice(1, 5), window="2026-11").record.version != one.record.version
+    assert freeze("x", table.slice(1, 5), window="2026-11").record.version[8:] != one.record.version
 
 
 def test_certainty_by_hand():

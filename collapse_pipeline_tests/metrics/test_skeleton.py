@@ -9,6 +9,7 @@ from collapse_pipeline.metrics.skeleton import (
     skeleton,
     skeleton_repetition,
     skeletons,
+    top_skeleton_share,
 )
 
 
@@ -21,27 +22,33 @@ def test_function_words_are_kept_and_the_rest_blanked():
 
 def test_repetition_by_hand():
     # the first two share "where is my _", the third stands alone: 2 of 3
-    texts = ["Where is my card?", "where is my refund", "The app crashed"]
-    assert skeletons(texts)[:2] == ["where is my _"] * 2
-    assert skeleton_repetition(texts) == pytest.approx(2 / 3)
+    moulds = skeletons(["Where is my card?", "where is my refund", "The app crashed"])
+    assert moulds[:2] == ["where is my _"] * 2
+    assert skeleton_repetition(moulds) == pytest.approx(2 / 3)
+    assert top_skeleton_share(moulds) == pytest.approx(2 / 3)
+    assert top_skeleton_share([*moulds, "a", "a", "a"]) == 1 / 2  # the largest mould only
 
 
-def test_one_text_is_too_few():
-    with pytest.raises(TooFewSamplesError, match="2 texts or more"):
-        skeleton_repetition(["alone"])
+@pytest.mark.parametrize("share", [skeleton_repetition, top_skeleton_share])
+def test_one_text_is_too_few(share):
+    with pytest.raises(TooFewSamplesError, match=f"2 texts or more for {share.__name__}"):
+        share(["_"])
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab it is my 1?", max_size=12), min_size=2, max_size=20))
 def test_saying_everything_twice_repeats_everything(texts):
-    assert skeleton_repetition(texts * 2) == 1
-    assert skeleton_repetition(texts[::-1]) == skeleton_repetition(texts)
+    moulds = skeletons(texts)
+    assert skeleton_repetition(moulds * 2) == 1
+    assert skeleton_repetition(moulds[::-1]) == skeleton_repetition(moulds)
+    assert top_skeleton_share(moulds * 2) == top_skeleton_share(moulds)
 
 
 @pytest.mark.real_data
 def test_some_real_questions_share_a_skeleton(shared_data):
     rows = pq.read_table(shared_data / "banking77.parquet", filters=[("split", "=", "train")])
-    texts = rows["text"].to_pylist()
-    assert 0.1 < skeleton_repetition(texts) < 0.2  # measured .164
-    narrow = [f"How do I get my {label}?" for label in rows["label"].to_pylist()]
+    moulds = skeletons(rows["text"].to_pylist())
+    assert 0.1 < skeleton_repetition(moulds) < 0.2  # measured .164
+    assert top_skeleton_share(moulds) < 0.01
+    narrow = skeletons([f"How do I get my {label}?" for label in rows["label"].to_pylist()])
     assert skeleton_repetition(narrow) == 1

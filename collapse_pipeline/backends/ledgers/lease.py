@@ -1,13 +1,14 @@
-"""Who runs a corpus: a lock that the system frees with its process, and a row that says who.
+"""Who runs a corpus: locks that the system frees with their process, and a row that says who.
 
-The lock is the truth: whoever has it is alive, and whoever gets it may take over the row of the
-one before. The row is for people, who ask who holds a corpus since when.
+The locks are the truth: whoever has them is alive, and whoever gets them may take over the row of
+the one before. One is a file of the home; where homes share a server, it has the other one. The
+row is for people, who ask who holds a corpus since when.
 """
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,10 @@ from collapse_pipeline.errors import LeaseHeldError, StoreError
 
 class LeaseRows(Protocol):
     """The rows of the leases, one a corpus."""
+
+    def lock_lease(self, corpus: str) -> Callable[[], None] | None:
+        """Locks a corpus beyond this home; what frees it, or None where another has it."""
+        ...
 
     def put_lease(self, corpus: str, holder: str) -> None:
         """Writes the row, in place of any other; again for a heartbeat."""
@@ -50,10 +55,10 @@ class Lease:
 
 @dataclass
 class Held:
-    """What this process holds of one lock file."""
+    """What this process holds of one corpus."""
 
     lease: Lease
-    lock: FileLock
+    locks: ExitStack
     process: int
     times: int = 1
 
@@ -96,15 +101,17 @@ def _entered(rows: LeaseRows, path: Path, corpus: str, holder: str) -> Lease:
     lock = _locked(path, 0)
     if lock is None:
         raise _refused(corpus, rows.lease_of(corpus))
-    try:
+    with ExitStack() as undo:
+        undo.callback(lock.release)
+        unlock = rows.lock_lease(corpus)
+        if unlock is None:
+            raise _refused(corpus, rows.lease_of(corpus))
+        undo.callback(unlock)
         dead = rows.lease_of(corpus)
         taken = Lease(corpus, holder, dead[0] if dead else "", rows)
         rows.drop_lease(corpus)
         rows.put_lease(corpus, holder)
-    except StoreError:
-        lock.release()
-        raise
-    _held[path] = Held(taken, lock, os.getpid())
+        _held[path] = Held(taken, undo.pop_all(), os.getpid())
     return taken
 
 
@@ -116,7 +123,7 @@ def _left(path: Path) -> None:
         try:
             held.lease.rows.drop_lease(held.lease.corpus)
         finally:
-            held.lock.release()
+            held.locks.close()
 
 
 def _refused(corpus: str, row: tuple[str, str] | None) -> LeaseHeldError:

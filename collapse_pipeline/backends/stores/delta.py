@@ -4,24 +4,21 @@ Every table is partitioned by corpus and generation (three hold rows that belong
 and are partitioned by corpus alone), so one commit swaps one partition and touches no other.
 """
 
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collapse_pipeline.backends.stores.delta_tables import DeltaTables
 from collapse_pipeline.backends.stores.models import ModelFolders
 from collapse_pipeline.backends.stores.partitions import (
     fitted_rows,
-    partition_columns,
     predicate_of,
     schema_of,
     stored_rows,
-    stored_schema,
 )
 from collapse_pipeline.backends.stores.queries import band_matches
 from collapse_pipeline.errors import StoreError
@@ -30,18 +27,6 @@ from collapse_pipeline.records import MINHASH_BANDS, SAMPLE, TABLES, TablePin, t
 
 NO_TABLE = -1  # the version of a table that nobody has written yet
 ATTEMPTS = 10
-
-# Log files stay, so that a version pinned long ago can still be opened; vacuum bounds the data.
-# Without column statistics no text of a row is copied into the log.
-CONFIGURATION: dict[str, str | None] = {
-    "delta.enableExpiredLogCleanup": "false",
-    "delta.dataSkippingNumIndexedCols": "0",
-}
-REMEDIES = {
-    "no space left": "free space on its disk and run the same command again",
-    "read-only": "the disk is read-only: make it writable or choose another home",
-    "permission denied": "give this user the right to write there or choose another home",
-}
 
 
 class DeltaStore:
@@ -59,10 +44,9 @@ class DeltaStore:
         options: Mapping[str, str] | None = None,
         models: Path | None = None,
     ) -> None:
-        self.root = root.rstrip("/") or "/"
-        self._options = dict(options or {})
-        self._folder = None if "://" in root else Path(root).resolve()
-        self._models = models or (self._folder / "models" if self._folder else None)
+        self._tables = DeltaTables(root, options)
+        self.root, folder = self._tables.root, self._tables.folder
+        self._models = models or (folder / "models" if folder else None)
 
     def replace(self, table: str, corpus: str, generation: str, rows: pa.Table) -> TablePin:
         """Puts `rows` in place of whatever this generation had, in one commit; no rows is fine.
@@ -84,9 +68,9 @@ class DeltaStore:
         stored = stored_rows(table, rows)
         where = predicate_of(table, corpus, [generation])
         for attempt in range(1, ATTEMPTS + 1):
-            with self._faults(table):
+            with self._tables.faults(table):
                 try:
-                    handle = self._open(table) or self._create(table)
+                    handle = self._tables.open(table) or self._tables.create(table)
                     deltalake.write_deltalake(handle, stored, mode="overwrite", predicate=where)
                     version = handle.version()
                     break
@@ -120,11 +104,13 @@ class DeltaStore:
         schema = schema_of(table, columns)
         if version == NO_TABLE or (generations is not None and not generations):
             return schema.empty_table()
-        with self._faults(table):
-            handle = self._open(table, version)
+        with self._tables.faults(table):
+            handle = self._tables.open(table, version)
             if handle is None and version is not None:
                 raise StoreError(
-                    f"version {version} of {table}", "no such table", f"check the home {self.root}"
+                    f"version {version} of {table}",
+                    "no such table",
+                    f"check the home {self.root}",
                 )
             if handle is None:
                 return schema.empty_table()
@@ -133,8 +119,8 @@ class DeltaStore:
     def pin(self, table: str, corpus: str, generation: str) -> TablePin:
         """The pin of what stands there now; of no rows where nothing was ever written."""
         schema = schema_of(table)
-        with self._faults(table):
-            handle = self._open(table)
+        with self._tables.faults(table):
+            handle = self._tables.open(table)
             if handle is None:
                 rows, version = schema.empty_table(), NO_TABLE
             else:
@@ -145,8 +131,8 @@ class DeltaStore:
     def generations(self, table: str, corpus: str) -> list[str]:
         """The generations of a corpus that have rows in a table, sorted."""
         schema_of(table)
-        with self._faults(table):
-            handle = self._open(table)
+        with self._tables.faults(table):
+            handle = self._tables.open(table)
             if handle is None:
                 return []
             where = predicate_of(table, corpus, None)
@@ -161,9 +147,11 @@ class DeltaStore:
         A generation of "" reads as null here: Delta keeps no empty partition value.
         """
         schema_of(table)
-        with self._faults(table):
-            handle = self._open(table)
-            return None if handle is None else self._files(handle, table, predicate, dictionary)
+        with self._tables.faults(table):
+            handle = self._tables.open(table)
+            return (
+                None if handle is None else self._tables.files(handle, table, predicate, dictionary)
+            )
 
     def earlier_matches(self, corpus: str, generations: Sequence[str], bands: pa.Table) -> pa.Table:
         """Which rows of a batch share a MinHash band with rows kept in earlier generations.
@@ -186,7 +174,7 @@ class DeltaStore:
         files = self.dataset("minhash_bands", where, dictionary=["sample_id"])
         if files is None:
             return nothing
-        with self._faults("minhash_bands"):
+        with self._tables.faults("minhash_bands"):
             # Arrow drops what no key of the batch hits before DuckDB joins the rest: a scan of
             # the whole dataset by DuckDB takes four times as long.
             found = files.to_table(
@@ -201,32 +189,33 @@ class DeltaStore:
             texts.append(self.read("human_anchor", corpus, columns=names))
         return band_matches(bands, found, pa.concat_tables(texts))
 
-    def vacuum(self, keep: Sequence[TablePin], hours: int = 24) -> int:
+    def vacuum(self, keep: Sequence[TablePin], hours: int = 24, dry_run: bool = False) -> int:
         """Deletes files that neither a table's present nor a pinned version needs.
 
         Args:
             keep: The pins whose versions stay readable as a whole.
             hours: Files younger than this stay, a running writer may be about to commit them.
+            dry_run: Only counts them.
 
         Returns:
-            How many files were deleted.
+            How many files were deleted, or would be.
         """
-        deleted = 0
+        files = 0
         for table in TABLES:
-            with self._faults(table):
-                handle = self._open(table)
+            with self._tables.faults(table):
+                handle = self._tables.open(table)
                 if handle is not None:
                     versions = {pin.version for pin in keep if pin.table == table} - {NO_TABLE}
-                    deleted += len(
+                    files += len(
                         handle.vacuum(
                             retention_hours=hours,
-                            dry_run=False,
+                            dry_run=dry_run,
                             enforce_retention_duration=False,
                             full=True,  # also what killed writers left behind
                             keep_versions=sorted(versions),
                         )
                     )
-        return deleted
+        return files
 
     def save_model(self, student: Student, kinds: Mapping[str, str]) -> str:
         """Writes a student to a folder named by its content hash; returns the hash."""
@@ -239,87 +228,15 @@ class DeltaStore:
     def _model_folders(self) -> ModelFolders:
         if self._models is None:
             raise StoreError(
-                "a local folder for models", f"the home {self.root}", "name one beside the URL"
+                "a local folder for models",
+                f"the home {self.root}",
+                "name one beside the URL",
             )
         return ModelFolders(self._models)
 
-    def _url(self, table: str) -> str:
-        return f"{self.root}/tables/{table}" if self._folder is None else str(self._path(table))
-
-    def _path(self, table: str) -> Path:
-        return (self._folder or Path()) / "tables" / table
-
-    def _open(self, table: str, version: int | None = None) -> Any:
-        """The table's handle, None where there is no such table yet."""
-        import deltalake
-        from deltalake.exceptions import TableNotFoundError
-
-        if self._folder is not None and not self._folder.is_dir():
-            raise StoreError("a home", f"no folder {self._folder}", "make it or check its name")
-        place = (self._url(table), version, self._options or None)
-        try:
-            return deltalake.DeltaTable(*place)
-        except TableNotFoundError:
-            # The library says the same of a table that was damaged or that this user may not
-            # read, and of one that another process is making at this moment: so look again.
-            log = self._path(table) / "_delta_log"
-            if self._folder and log.exists() and any(f.suffix == ".json" for f in log.iterdir()):
-                return deltalake.DeltaTable(*place)
-            return None
-
-    def _create(self, table: str) -> Any:
-        import deltalake
-
-        return deltalake.DeltaTable.create(
-            self._url(table),
-            stored_schema(table),
-            mode="ignore",
-            partition_by=partition_columns(table),
-            configuration=CONFIGURATION,
-            storage_options=self._options or None,
-        )
-
-    def _files(
-        self, handle: Any, table: str, predicate: str | None, dictionary: Sequence[str] = ()
-    ) -> Any:
-        import pyarrow.dataset as pads  # brings pandas along
-        import pyarrow.fs as pafs
-
-        # Arrow's own file system reads local files several times faster than the library's.
-        local = (
-            pafs.SubTreeFileSystem(str(self._path(table)), pafs.LocalFileSystem())
-            if self._folder
-            else None
-        )
-        files = handle.to_pyarrow_dataset(
-            filesystem=local,
-            file_pruning_predicate=predicate,
-            parquet_read_options=pads.ParquetReadOptions(dictionary_columns=set(dictionary)),
-        )
-        # The log lists files in no fixed order; their names begin with partition and number.
-        fragments = sorted(files.get_fragments(), key=lambda fragment: str(fragment.path))
-        return pads.FileSystemDataset(fragments, files.schema, files.format, files.filesystem)
-
     def _rows(self, handle: Any, table: str, predicate: str, schema: pa.Schema) -> pa.Table:
-        rows = self._files(handle, table, predicate).to_table(columns=schema.names)
+        rows = self._tables.files(handle, table, predicate).to_table(columns=schema.names)
         if "generation" in schema.names:
             at = schema.get_field_index("generation")
             rows = rows.set_column(at, "generation", pc.fill_null(rows["generation"], ""))
         return rows.cast(schema)
-
-    @contextmanager
-    def _faults(self, table: str) -> Iterator[None]:
-        """Turns what the libraries raise into a `StoreError`."""
-        from deltalake.exceptions import DeltaError
-
-        try:
-            yield
-        except (OSError, DeltaError, pa.ArrowException) as error:
-            text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
-            for secret in self._options.values():
-                text = text.replace(secret, "***") if len(secret) > 3 else text
-            do = "look at that folder; if it is damaged, restore it from a backup"
-            for sign, remedy in REMEDIES.items():
-                do = remedy if sign in text.lower() else do
-            wanted = f"the table {table} in {self.root}"
-            raise StoreError(wanted, text[:300], do) from error

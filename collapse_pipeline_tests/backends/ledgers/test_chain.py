@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collapse_pipeline.backends.ledgers.chain import HEAD, Link, faults_in, linked
+from collapse_pipeline.backends.ledgers.chain import HEAD, Link, Noted, faults_in, linked
 from collapse_pipeline.records import canonical_json, content_hash
 
 WORDS = ["at", "corpus", "generation", "kind", "actor", "role", "reason", "payload", "key"]
@@ -18,7 +18,12 @@ def chain_of(count, **payloads):
 
 
 def head_of(links):
-    return (links[-1].seq, links[-1].hash) if links else (0, "")
+    """What is noted elsewhere of the last event only: its hash, and not its kind."""
+    return [Noted(links[-1].seq, "", links[-1].hash)] if links else []
+
+
+def noted_of(links):
+    return [Noted(link.seq, link.kind, link.hash) for link in links]
 
 
 def rehashed(links):
@@ -42,7 +47,13 @@ def test_the_hash_covers_every_column():
 
 def test_a_whole_chain_has_no_fault():
     links = chain_of(4)
-    assert faults_in(links) == faults_in(links, head_of(links)) == faults_in([], (0, "")) == []
+    assert (
+        faults_in(links)
+        == faults_in(links, head_of(links))
+        == faults_in([])
+        == faults_in(links, noted_of(links))
+        == []
+    )
     assert faults_in(links, head_of(links[:2])) == []  # an older head is still true
 
 
@@ -84,7 +95,44 @@ def test_a_forged_chain_is_told_by_a_head_from_outside_or_from_a_payload():
     assert named(faults_in(cut)) == [(4, 7, "cut_off")]
 
 
+def test_events_are_named_by_number_and_kind():
+    links = chain_of(6)
+    noted = noted_of(links)
+
+    def names(left, known):
+        return [(f.seq, f.last, f.kind, f.fault) for f in faults_in(left, known)]
+
+    assert names(links[:4], noted) == [
+        (5, 5, "kind 5", "cut_off"),
+        (6, 6, "kind 6", "cut_off"),
+    ]
+    # Of event 5 no line was written: it is told by the one behind it, without its kind.
+    assert names(links[:4], [*noted[:4], noted[5]]) == [
+        (5, 5, "", "cut_off"),
+        (6, 6, "kind 6", "cut_off"),
+    ]
+    assert names([links[0], *links[4:]], noted[:3]) == [
+        (2, 2, "kind 2", "removed"),
+        (3, 3, "kind 3", "removed"),
+        (4, 4, "", "removed"),
+    ]
+    relabelled = [links[0], links[1]._replace(kind="harmless"), *links[2:]]
+    assert names(relabelled, noted) == [(2, 2, "kind 2", "edited")]
+    assert "'harmless' now" in faults_in(relabelled, noted)[0].detail
+    swapped = [links[1]._replace(seq=1), links[0]._replace(seq=2), *links[2:]]
+    assert names(swapped, noted) == [
+        (1, 1, "kind 2", "reordered"),
+        (2, 2, "kind 1", "reordered"),
+    ]
+    forged = rehashed([*links[:2], links[2]._replace(reason="other"), *links[3:]])
+    assert names(forged, noted) == [(3, 6, "kind 3", "rewritten")]
+    # What was cut off and written anew is told too: two notes speak of one number.
+    anew = rehashed([*links[:5], links[5]._replace(reason="other")])
+    assert names(anew, [*noted, *noted_of(anew)[5:]]) == [(6, 6, "kind 6", "rewritten")]
+
+
 chains = st.integers(2, 8).map(chain_of)
+texts = st.text('a1 {"\0é', max_size=5)
 
 
 @given(chains, st.data())
@@ -92,7 +140,7 @@ def test_any_edit_is_found(links, data):
     at = data.draw(st.integers(0, len(links) - 1))
     name = data.draw(st.sampled_from(Link._fields))
     old = getattr(links[at], name)
-    values = st.integers(-3, 99) if name == "seq" else st.text(max_size=5)
+    values = st.integers(-3, 99) if name == "seq" else texts
     new = data.draw(values.filter(lambda value: value != old))
     edited = links[at]._replace(**{name: new})
     forged = sorted([*links[:at], edited, *links[at + 1 :]], key=lambda link: link.seq)
@@ -125,7 +173,7 @@ def test_a_forgery_with_hashes_does_not_fit_the_noted_head(links, data):
     at = data.draw(st.integers(0, len(links) - 1))
     name = data.draw(st.sampled_from(WORDS))
     old = getattr(links[at], name)
-    new = data.draw(st.text(max_size=5).filter(lambda value: value != old))
+    new = data.draw(texts.filter(lambda value: value != old))
     forged = rehashed([*links[:at], links[at]._replace(**{name: new}), *links[at + 1 :]])
     assert named(faults_in(forged, head_of(links))) == [(len(links), len(links), "rewritten")]
 

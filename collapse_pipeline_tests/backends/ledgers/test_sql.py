@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 
-from collapse_pipeline.backends.ledgers import sql
+from collapse_pipeline.backends.ledgers import schema
 from collapse_pipeline.backends.ledgers.chain import HEAD
 from collapse_pipeline.backends.ledgers.lease import home_lock
-from collapse_pipeline.backends.ledgers.sql import REVISIONS, SqlLedger
+from collapse_pipeline.backends.ledgers.schema import REVISIONS
+from collapse_pipeline.backends.ledgers.sql import SqlLedger
 from collapse_pipeline.errors import BadInputError, StoreError
 from collapse_pipeline_tests.backends.ledgers.conftest import counting_clock, url_of
 
@@ -67,7 +68,7 @@ def test_events_come_back_as_they_were_written(ledger):
     assert (second.seq, second.previous, second.role) == (2, first.hash, "owner")
     assert ledger.events() == [first, second]
     assert ledger.head() == (2, second.hash)
-    assert ledger.verify(ledger.head()) == []
+    assert ledger.verify() == []
 
 
 def test_the_same_words_at_the_same_time_give_the_same_hashes(tmp_path):
@@ -114,6 +115,8 @@ def test_what_json_cannot_say_is_refused(ledger):
         ledger.append("breach", actor="gate", payload={"value": object()})
     with pytest.raises(BadInputError, match="surrogates"):
         ledger.append("breach", actor="gate", payload={"value": "\ud800"})
+    with pytest.raises(BadInputError, match="NUL"):
+        ledger.append("breach", actor="gate", reason="a\0b", payload={})
     assert ledger.events() == []
 
 
@@ -126,9 +129,8 @@ def test_the_database_refuses_to_change_events(ledger, tmp_path):
 
 
 def test_verify_finds_what_was_done_behind_the_triggers(ledger, tmp_path):
-    for _ in range(4):
-        ledger.append("opened", actor="loop", payload={})
-    head = ledger.head()
+    for kind in ("opened", "frozen", "lifted", "closed"):
+        ledger.append(kind, actor="loop", payload={})
     sqlite(
         tmp_path,
         "DROP TRIGGER events_refuse_update",
@@ -136,8 +138,10 @@ def test_verify_finds_what_was_done_behind_the_triggers(ledger, tmp_path):
         "UPDATE events SET payload = '{' WHERE seq = 2",
         "DELETE FROM events WHERE seq = 4",
     )
-    faults = ledger.verify(head)
-    assert [(fault.seq, fault.fault) for fault in faults] == [(2, "edited"), (4, "cut_off")]
+    assert [(fault.seq, fault.kind, fault.fault) for fault in ledger.verify()] == [
+        (2, "frozen", "edited"),
+        (4, "closed", "cut_off"),
+    ]
     with pytest.raises(StoreError, match="event 2"):
         ledger.events()
 
@@ -161,7 +165,7 @@ def test_processes_that_start_and_append_at_once_leave_no_gap(tmp_path):
         events = ledger.events()
         # 30 events of each without a key, and 10 keys that only one of them could take
         assert [event.seq for event in events] == list(range(1, 3 * 30 + 10 + 1))
-        assert ledger.verify(ledger.head()) == []
+        assert ledger.verify() == []
 
 
 STARTER = """
@@ -189,14 +193,14 @@ def test_a_first_start_waits_for_the_home(tmp_path):
 
 
 def test_a_second_opening_needs_no_migration(ledger, tmp_path, monkeypatch):
-    monkeypatch.setattr(sql, "_upgrade", lambda engine: pytest.fail("migrated again"))
+    monkeypatch.setattr(schema, "upgrade", lambda engine: pytest.fail("migrated again"))
     ledger.append("opened", actor="loop", payload={})
     with SqlLedger(url_of(tmp_path)) as again:
         assert again.events() == ledger.events()
 
 
 def test_the_revisions_are_those_of_the_migrations():
-    folder = Path(sql.__file__).parent / "migrations"
+    folder = Path(schema.__file__).parent / "migrations"
     script = ScriptDirectory(folder)
     assert tuple(step.revision for step in script.walk_revisions())[::-1] == REVISIONS
 
@@ -208,7 +212,7 @@ def test_the_migrations_make_the_tables_that_the_code_uses(ledger):
 
     engine = sa.create_engine(ledger._engine.url)
     with engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), sql.METADATA)
+        found = compare_metadata(MigrationContext.configure(connection), schema.METADATA)
     engine.dispose()
     assert [change for change in found if change[0] != "remove_index"] == []
 

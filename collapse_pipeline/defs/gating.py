@@ -1,0 +1,224 @@
+"""Gating one asset of a night: gather the evidence, measure, hold it against the bounds, say who
+is to blame, and write all of it down. What follows from it is written by `settle` alone."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from collapse_pipeline.defs import calibrating
+from collapse_pipeline.defs.gate_evidence import HISTORY, gather
+from collapse_pipeline.defs.workshop import Workshop, night_of, pinned_settings
+from collapse_pipeline.loop.blame import to_blame
+from collapse_pipeline.loop.calibrate import Calibration, bounds
+from collapse_pipeline.loop.gate import (
+    Action,
+    Figures,
+    Finding,
+    Gate,
+    Measured,
+    Outcome,
+    Past,
+    decide,
+)
+from collapse_pipeline.loop.limits import Allotment, allot
+from collapse_pipeline.loop.lineage import GeneratorRecord
+from collapse_pipeline.loop.measure import Evidence, measure, rows_of
+from collapse_pipeline.loop.versions import versions_of
+from collapse_pipeline.metrics.evidence import BatchEvidence, JudgedEvidence, MixEvidence, Need
+from collapse_pipeline.records import GATE_VALUES, Component, derived_seed, samples_table
+
+EXAMPLES = 5
+MEND = "run: collapse-pipeline calibrate {corpus}"
+
+
+def gate_asset(
+    shop: Workshop, record: GeneratorRecord, asset: str, evidence: Evidence | None = None
+) -> list[Finding]:
+    """Every gate's finding on one asset of an open night, written to the table `gate_values`.
+
+    Generation 0 trains on human rows only: nothing was written that a gate could hold back.
+    Measuring again gives the same rows, and puts them in place of the first.
+
+    Args:
+        shop: The home.
+        record: What the night pinned.
+        asset: Which asset.
+        evidence: For the release, what only `settle` knows; other assets gather their own.
+    """
+    gates = [gate for gate in record.gates if gate.asset == asset]
+    if record.ordinal == 0 or not gates:
+        return []
+    seen = evidence or gather(shop, record, asset)
+    figures = measure(gates, seen, [Need(need) for need in record.applies], record.suites)
+    calibration = _calibration(shop, record)
+    if calibration is None and not pinned_settings(record).gates.enforce:
+        figures = _uncalibrated(gates, figures)
+    depth, budget = _depth(seen, record), record.settings["gates"]["budget"]
+    known = bounds(
+        calibration,
+        depth,
+        rows_of(seen),
+        MEND.format(corpus=record.corpus),
+        lambda c: _allotted(shop.settings.home, c.version, depth, record.gates, budget),
+    )
+    findings = decide(gates, figures, known, _past(shop, record))
+    rows = [row for finding in findings for row in _rows(record, finding, seen, calibration, depth)]
+    kept = [r for r in values_of(shop, record) if r["asset"] != asset]
+    table = samples_table([*kept, *rows], GATE_VALUES)
+    shop.store.replace("gate_values", record.corpus, record.generation, table)
+    return findings
+
+
+def values_of(shop: Workshop, record: GeneratorRecord) -> list[dict[str, object]]:
+    """Rows of `gate_values` of this attempt."""
+    rows = shop.store.read("gate_values", record.corpus, [record.generation]).to_pylist()
+    return [row for row in rows if row["attempt"] == record.attempt]
+
+
+def _calibration(shop: Workshop, record: GeneratorRecord) -> Calibration | None:
+    if not record.calibration:
+        return None
+    return calibrating.load(shop.settings.home, record.calibration)
+
+
+def _uncalibrated(gates: Sequence[Gate], figures: Figures) -> dict[tuple[str, str], Measured]:
+    """Where gates are not enforced, and none was calibrated, calibrated conditions do not apply."""
+    names = {c.statistic for gate in gates for c in gate.of if c.bound.calibrated is not None}
+    why = "not calibrated, and gates are not enforced"
+    return {
+        key: Measured(m.value, m.rows, why, applies=False) if key[0] in names else m
+        for key, m in figures.items()
+    }
+
+
+def _depth(evidence: Evidence, record: GeneratorRecord) -> int:
+    """Of what was measured: the batch, or for later assets the depth that it leads to."""
+    if isinstance(evidence, BatchEvidence | JudgedEvidence):
+        texts = evidence.synthetic if isinstance(evidence, BatchEvidence) else evidence.judged
+        return int(pc.max(texts.rows["depth"]).as_py() or 0)
+    if isinstance(evidence, MixEvidence):
+        return int(pc.max(evidence.mix["depth"]).as_py() or 0)
+    return record.parent.depth + 1 if record.settings["teacher"]["kind"] == "student" else 1
+
+
+@lru_cache(maxsize=32)
+def _allotted(
+    home: Path, version: str, depth: int, gates: tuple[Gate, ...], budget: float
+) -> Allotment:
+    """How one calibration's budget is shared out; all assets of a night ask for the same."""
+    calibration = calibrating.load(home, version)
+    nulls = calibration.nulls[str(depth)]
+    return allot(gates, nulls, calibration.rows, budget, calibration.seed)
+
+
+def _past(shop: Workshop, record: GeneratorRecord) -> Past:
+    """What gates said in earlier generations of the line, quarantined included, newest first."""
+    before = shop.line(record.corpus).before(record.generation).active
+    attempts = {g.generation: g.record.attempt for g in before}
+    rows = shop.store.read("gate_values", record.corpus, sorted(attempts)[-HISTORY:]).to_pylist()
+    rows = [row for row in rows if row["attempt"] == attempts[row["generation"]]]
+    raised: dict[tuple[str, str], list[bool]] = {}
+    breached: dict[tuple[str, str], list[bool]] = {}
+    values: dict[tuple[str, str], dict[str, float]] = {}
+    told: set[tuple[str, str, str]] = set()
+    for row in sorted(rows, key=lambda row: str(row["generation"]), reverse=True):
+        gate, night = (row["gate"], row["scope"]), row["generation"]
+        if (*gate, night) not in told:  # a gate with several conditions has several rows
+            told.add((*gate, night))
+            raised.setdefault(gate, []).append(row["raised"])
+            breached.setdefault(gate, []).append(row["outcome"] == Outcome.BREACH)
+        values.setdefault((row["statistic"], row["scope"]), {})[night] = row["value"]
+    return Past(raised, breached, {key: list(found.values()) for key, found in values.items()})
+
+
+def _rows(
+    record: GeneratorRecord,
+    finding: Finding,
+    evidence: Evidence,
+    calibration: Calibration | None,
+    depth: int,
+) -> list[dict[str, object]]:
+    blamed: list[str] = []
+    if finding.outcome is Outcome.BREACH:
+        blamed = _blamed(record, finding, evidence, calibration, depth)
+    shared = {
+        "corpus": record.corpus,
+        "generation": record.generation,
+        "attempt": record.attempt,
+        "asset": finding.gate.asset,
+        "gate": finding.gate.name,
+        "scope": finding.scope,
+        "raised": finding.raised,
+        "outcome": finding.outcome.value,
+        "severity": finding.gate.severity,
+        "actions": [action.value for action in finding.actions],
+        "blamed": blamed,
+        "examples": _examples(finding, evidence, blamed),
+        "depth": depth,
+        "calibration": record.calibration,
+    }
+    return [
+        shared
+        | {
+            "statistic": reading.condition.statistic,
+            "value": reading.measured.value,
+            "low": reading.limit.low if reading.limit else None,
+            "high": reading.limit.high if reading.limit else None,
+            "bound": reading.limit.text if reading.limit else "",
+            "exceeded": reading.exceeded,
+            "rows": reading.measured.rows,
+            "note": reading.note or finding.note,
+        }
+        for reading in finding.readings
+    ]
+
+
+def _blamed(
+    record: GeneratorRecord,
+    finding: Finding,
+    evidence: Evidence,
+    calibration: Calibration | None,
+    depth: int,
+) -> list[str]:
+    """Components behind a breach, `kind name@version`, as far as its actions ask for one."""
+    actions, versions = set(finding.actions), versions_of(record)
+    if Action.FREEZE_JUDGE in actions:
+        return list(versions[Component.JUDGE])
+    if not isinstance(evidence, BatchEvidence):
+        return []
+    found = []
+    nulls = calibration.nulls.get(str(depth), {}) if calibration else {}
+    rows = calibration.rows if calibration else 1
+    seed = derived_seed(night_of(record).seed, "blame")
+    if Action.FREEZE_TEMPLATE in actions:
+        template = to_blame(finding.readings, evidence, "template", nulls, rows, seed)
+        if template is not None:
+            found.append(f"template {template}")
+    if not found and actions & {Action.FREEZE_TEMPLATE, Action.FREEZE_TEACHER}:
+        written_by = set(evidence.synthetic.rows["teacher"].to_pylist())
+        teacher = to_blame(finding.readings, evidence, "teacher", nulls, rows, seed)
+        if len(written_by) == 1:
+            found += versions[Component.TEACHER]
+        elif teacher is not None:
+            found.append(f"teacher {teacher}")
+    return found
+
+
+def _examples(finding: Finding, evidence: Evidence, blamed: Sequence[str]) -> list[str]:
+    """Ids of rows to look at: of what is blamed, those in its commonest moulds first."""
+    if finding.outcome is not Outcome.BREACH or not isinstance(
+        evidence, BatchEvidence | JudgedEvidence
+    ):
+        return []
+    texts = evidence.synthetic if isinstance(evidence, BatchEvidence) else evidence.judged
+    for component in blamed:
+        kind, _, version = component.partition(" ")
+        if kind == "template":
+            texts = texts.where("template", version)
+    counts = Counter(texts.skeletons)
+    ids = texts.rows["sample_id"].to_pylist()
+    order = sorted(range(len(ids)), key=lambda i: (-counts[texts.skeletons[i]], ids[i]))
+    return [ids[i] for i in order[:EXAMPLES]]

@@ -1,0 +1,122 @@
+"""Whether a night may be released, besides its figures: what `settle` alone knows."""
+
+from collections import Counter
+
+import pyarrow.compute as pc
+
+from collapse_pipeline.defs.checklists import pin_faults
+from collapse_pipeline.defs.workshop import Workshop, pinned_settings
+from collapse_pipeline.loop.consequence import InService
+from collapse_pipeline.loop.lineage import GeneratorRecord, Manifest
+from collapse_pipeline.loop.suites_foreign import SuiteKind
+from collapse_pipeline.loop.versions import versions_of
+from collapse_pipeline.metrics.evidence import ReleaseEvidence
+from collapse_pipeline.records import SYNTHETIC, Component, days_before
+
+OUTSIDE = ("shadow", "long_tail", SuiteKind.EXTERNAL.value)
+
+
+def release_evidence(
+    shop: Workshop, record: GeneratorRecord, manifest: Manifest
+) -> ReleaseEvidence:
+    """The evidence of the gates on the release, for a manifest that is not decided yet."""
+    kept = manifest.rows.get("filtered_batch", 0)
+    since = changed_since(shop, record)
+    governance = shop.governance(record.corpus)
+    reviewed = {night: len(rows) for night, rows in governance.reviewed.items()}
+    settings = pinned_settings(record).governance
+    return ReleaseEvidence(
+        pin_faults=sum(map(bool, pin_faults(shop, manifest).values())),
+        outside_suites=outside_suites(shop, record),
+        changed_components=int(since is not None),
+        reviewed_rows=sum(count for night, count in reviewed.items() if night >= (since or "")),
+        review_density=max(record.review_density, settings.changed_review_density),
+        kept_rows=kept,
+        nights_alone=nights_alone(shop, record),
+        calibration_faults=len(record.calibration_faults),
+    )
+
+
+def outside_suites(shop: Workshop, record: GeneratorRecord) -> int:
+    """Shadow, long-tail and external suites that apply tonight and are recent enough.
+
+    A window is as old as its month, what was frozen once as old as the corpus's first night.
+    """
+    oldest = days_before(record.generation, pinned_settings(record).gates.suite_days)
+    nights = sorted(shop.line(record.corpus).generations)
+    first = nights[0] if nights else record.generation
+    count = 0
+    for suite in record.suites:
+        window, dot, _ = suite.version.partition(".")
+        born = f"{window}-28" if dot else first
+        outside = suite.name in OUTSIDE or suite.name.startswith(SuiteKind.EXTERNAL.value)
+        count += suite.applicable and outside and born >= oldest
+    return count
+
+
+def changed_since(shop: Workshop, record: GeneratorRecord) -> str | None:
+    """The newest generation, tonight's or an earlier one, that used a template, judge or teacher
+    which the one before it did not. A student that writes is new every night and does not count."""
+    line = shop.line(record.corpus).before(record.generation).active
+    records = [g.record for g in line if g.record.ordinal] + [record]
+    for earlier, later in zip(reversed(records[:-1]), reversed(records[1:]), strict=True):
+        before, after = versions_of(earlier), versions_of(later)
+        for kind in (Component.TEMPLATE, Component.JUDGE, Component.TEACHER):
+            fresh = set(after[kind]) - set(before[kind])
+            if any(not version.startswith("teacher student@") for version in fresh):
+                return later.generation
+    return None
+
+
+def nights_alone(shop: Workshop, record: GeneratorRecord) -> int:
+    """Generations in a row, tonight's included, that one teacher wrote alone while no human row
+    arrived, no review was recorded and no experiment made."""
+    governance = shop.governance(record.corpus)
+    corrected = {*governance.reviewed, *(cause.since for cause in governance.experiments)}
+    line = [g.record for g in shop.line(record.corpus).before(record.generation).active]
+    count = 0
+    for earlier, later in zip(reversed(line), reversed([*line[1:], record]), strict=True):
+        grown = later.human_rows > earlier.human_rows
+        if grown or not _alone(shop, later) or any(c >= later.generation for c in corrected):
+            break
+        count += 1
+    return count
+
+
+def _alone(shop: Workshop, record: GeneratorRecord) -> bool:
+    rows = shop.store.read(
+        "training_mix", record.corpus, [record.generation], columns=["origin", "teacher"]
+    )
+    written = rows.filter(pc.equal(rows["origin"], SYNTHETIC))["teacher"].to_pylist()
+    return len({str(teacher).partition("@")[0] for teacher in written}) == 1
+
+
+def in_service(shop: Workshop, record: GeneratorRecord) -> InService:
+    """What the night used, and what of it could be taken away without the loop standing still."""
+    versions = versions_of(record)
+    line = shop.line(record.corpus)
+    governance = shop.governance(record.corpus)
+    earlier = [g.record for g in line.before(record.generation).active]
+    other_judges = {v for r in earlier for v in versions_of(r)[Component.JUDGE]}
+    other_judges = {
+        v for v in other_judges - {*versions[Component.JUDGE]} if governance.in_service(v)
+    }
+    templates = versions[Component.TEMPLATE]
+    settings = pinned_settings(record)
+    # Without a release as its parent the human-only baseline writes, and nothing lies below that.
+    replaceable_teacher = settings.teacher.kind == "student" and bool(record.parent.model)
+    seen = [set(versions_of(r)[Component.TEMPLATE]) for r in earlier if r.ordinal]
+    newest = [t for t in templates if seen and t not in seen[0]]
+    human = Counter(shop.human(record)["label"].to_pylist())
+    rare = [label for label, _ in human.most_common()[len(human) * 3 // 4 :] if label]
+    return InService(
+        components={
+            Component.TEMPLATE: templates if len(templates) > 1 else (),
+            Component.TEACHER: versions[Component.TEACHER] if replaceable_teacher else (),
+            Component.JUDGE: versions[Component.JUDGE] if other_judges else (),
+        },
+        newest_templates=newest,
+        cap=settings.mix.synthetic_cap,
+        density=record.review_density,
+        rare_labels=rare,
+    )
