@@ -26,11 +26,12 @@ from typing import Any
 from bench import RESULTS, add_banking77, command, report
 from scipy import stats
 
-from collapse_pipeline.defs.calibrating import Bought, parts_of
+from collapse_pipeline.defs.replicates import Bought, parts_of
 from collapse_pipeline.defs.workshop import open_workshop
 from collapse_pipeline.loop.calibrate import Calibration, bounds, figures, healthy_night
 from collapse_pipeline.loop.chain import Parts, turns
-from collapse_pipeline.loop.gate import Gate, Measured, Past, decide
+from collapse_pipeline.loop.decide import Measured, Past, decide
+from collapse_pipeline.loop.gate import Gate
 from collapse_pipeline.loop.limits import Allotment, allot, calibrated_conditions
 from collapse_pipeline.loop.measure import drawn
 from collapse_pipeline.metrics.evidence import Need

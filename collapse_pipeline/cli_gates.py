@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from collapse_pipeline.cli_options import AsJson, Config, Home, say
+from collapse_pipeline.errors import BadInputError
+from collapse_pipeline.records import is_day
 from collapse_pipeline.reporting import gates as tables
 from collapse_pipeline.settings import load_settings, parse_overrides, today_utc
 
@@ -44,6 +46,8 @@ def calibrate(
     from collapse_pipeline.defs import calibrating
     from collapse_pipeline.defs.workshop import open_workshop
 
+    if night is not None and not is_day(night):
+        raise BadInputError("--night with a date such as 2026-11-20", repr(night), "mend it")
     settings = load_settings(home, config)
     chosen = settings.corpus(corpus, parse_overrides(setting or []))
     start = monotonic()

@@ -1,5 +1,7 @@
 """Errors that say what was wanted, what came, and what to do."""
 
+from typing import Self
+
 
 class CollapsePipelineError(Exception):
     """Anything this package raises on purpose; the message is meant for a person."""
@@ -7,6 +9,10 @@ class CollapsePipelineError(Exception):
     def __init__(self, wanted: str, got: str, do: str) -> None:
         self.wanted, self.got, self.do = wanted, got, do
         super().__init__(f"wanted {wanted}, got {got}; {do}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
+        # How it comes back from another process; by default Python gives it the message alone.
+        return type(self), (self.wanted, self.got, self.do)
 
 
 class BadInputError(CollapsePipelineError):

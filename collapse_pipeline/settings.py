@@ -30,6 +30,7 @@ from collapse_pipeline.backends.students.task import EmbeddingTaskConfig, TfidfT
 from collapse_pipeline.backends.teachers.replay import ReplayTeacherConfig
 from collapse_pipeline.backends.teachers.simulated import SimulatedTeacherConfig
 from collapse_pipeline.backends.teachers.student import StudentTeacherConfig
+from collapse_pipeline.backends.whole_files import write_whole
 from collapse_pipeline.backends.yaml_files import read_yaml
 from collapse_pipeline.errors import BadInputError, StoreError
 from collapse_pipeline.loop.evaluate import EvaluatePolicy
@@ -287,19 +288,7 @@ def write_corpus(home: Path, name: str, item: CorpusItem) -> None:
     path = home / "corpora.yaml"
     items = read_yaml(path)[0] if path.exists() else {}
     items[name] = item.model_dump(mode="json", exclude_defaults=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        try:
-            temporary.write_text(yaml.safe_dump(items, sort_keys=True, allow_unicode=True), "utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as fault:
-        raise StoreError(
-            wanted=f"to write {path}",
-            got=fault.strerror or str(fault),
-            do="make the home writable, free space, and run the same command again",
-        ) from fault
+    write_whole(path, yaml.safe_dump(items, sort_keys=True, allow_unicode=True))
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:

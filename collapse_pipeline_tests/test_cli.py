@@ -28,6 +28,7 @@ SMALL = (
     *("--set", "generate.rows=60"),
     *("--set", "evaluate.written_rows=0"),
     *("--set", "evaluate.draws=100"),
+    *("--set", "gates.enforce=false"),
 )
 
 

@@ -34,7 +34,12 @@ def test_a_corpus_that_was_added_has_assets_a_job_and_a_schedule(home):
     repository = definitions.get_repository_def()
     assert [job for job in repository.job_names if job != "__ASSET_JOB"] == ["refresh_tickets"]
     assert [schedule.name for schedule in repository.schedule_defs] == ["refresh_tickets_schedule"]
-    assert [sensor.name for sensor in repository.sensor_defs] == ["nights_in_order"]
+    sensors = {sensor.name for sensor in repository.sensor_defs}
+    assert sensors == {
+        "nights_in_order",
+        "freeze_after_failed_check",
+        "resume_after_lifted_freeze",
+    }
 
 
 def test_every_stage_is_in_the_pool_of_its_corpus_and_runs_in_process(home):

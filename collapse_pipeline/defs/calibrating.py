@@ -1,59 +1,26 @@
 """Calibrating a corpus's gates: replicate chains side by side, kept as they come, then one file
 named by its content and one decision in the ledger."""
 
-import json
-import os
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from collapse_pipeline.backends.gate_files import load_gates
-from collapse_pipeline.backends.template_files import load_templates
-from collapse_pipeline.defs.corpora import ensure_corpus, suites_in_force
-from collapse_pipeline.defs.workshop import Workshop, arrived, open_workshop
+from collapse_pipeline.backends.whole_files import write_whole
+from collapse_pipeline.defs.corpora import ensure_corpus
+from collapse_pipeline.defs.replicates import Bought, Told, replicates, rows_drawn
+from collapse_pipeline.defs.workshop import Workshop, arrived, make_home
 from collapse_pipeline.errors import BadInputError, StoreError
-from collapse_pipeline.loop.calibrate import Calibration, Values, faults, healthy_night
-from collapse_pipeline.loop.chain import SUBSAMPLE, Parts
-from collapse_pipeline.loop.gate import Gate
+from collapse_pipeline.loop.calibrate import Calibration, Values, faults
 from collapse_pipeline.loop.govern import Act
 from collapse_pipeline.loop.lineage import Line
-from collapse_pipeline.metrics.evidence import Need, Texts
-from collapse_pipeline.records import (
-    SAMPLE,
-    SuiteRecord,
-    canonical_json,
-    content_hash,
-    derived_seed,
-    labels_of,
-)
-from collapse_pipeline.settings import PACKAGE, CorpusSettings, load_settings
+from collapse_pipeline.records import SAMPLE, canonical_json, content_hash, labels_of
+from collapse_pipeline.settings import PACKAGE, CorpusSettings
 
 FOLDER = "calibrations"
 SHIPPED = (
     PACKAGE / "config" / FOLDER
 )  # of the embedded corpora, at the sizes that they grow through
-GROUP_ATTRIBUTES = ("locale", "group", "channel")
-GROUP_ROWS = 100  # measured rows of a group of people
-CHOICE = r"(?m)^\s*\(?[A-D][).:]\s"  # the line of an answer to choose
-Told = Callable[[int, int], None]  # replicates done, replicates wanted
-
-
-@dataclass(frozen=True)
-class Bought:
-    """What a process needs to work a replicate out: all of it can be sent to another process."""
-
-    home: Path
-    config: Path | None
-    corpus: str
-    settings: dict[str, Any]
-    generation: str  # the human rows are those that had arrived by that night
 
 
 def facts_of(settings: CorpusSettings, labels: Sequence[str]) -> dict[str, str]:
@@ -75,47 +42,6 @@ def facts_of(settings: CorpusSettings, labels: Sequence[str]) -> dict[str, str]:
         "batch_plan": settings.generate.model_dump(mode="json"),
     }
     return {name: content_hash(canonical_json(part))[:12] for name, part in parts.items()}
-
-
-def applying(
-    anchor: pa.Table, human: pa.Table, settings: CorpusSettings, has_world: bool
-) -> tuple[Need, ...]:
-    """What this corpus's rows have, of what metrics need.
-
-    Args:
-        anchor: All rows of the human anchor, those that students are measured on included.
-        human: The training rows that the teacher knows.
-        settings: Of the corpus.
-        has_world: Whether a reference world can check its rows.
-    """
-    attributes = {name for pairs in human["attributes"].to_pylist() for name, _ in pairs or ()}
-    prompts = human["prompt"].slice(0, 500)
-    choices = pc.sum(pc.match_substring_regex(prompts, CHOICE)).as_py() or 0
-    labels = set(human["label"].to_pylist()) - {""}
-    measured = Texts(anchor.filter(pc.equal(anchor["split"], "eval")))
-    groups = [Counter(measured.attribute(name)) for name in settings.evaluate.groups]
-    has = {
-        Need.LABELS: bool(labels),
-        Need.RESPONSES: any(human["response"].to_pylist()),
-        Need.EMBEDDINGS: settings.filter.embedder is not None,
-        Need.DIFFICULTY: "difficulty" in attributes,
-        Need.TOOL_CALLS: "tool_calls" in attributes,
-        Need.GROUPS: any(_large(counts) >= 2 for counts in groups),
-        Need.CHOICES: choices > len(prompts) / 2,
-        Need.WORLD: has_world,
-    }
-    return tuple(need for need, there in has.items() if there)
-
-
-def rows_drawn(settings: CorpusSettings, human_rows: int) -> int:
-    """How many rows figures are measured on: no more than a batch has, nor a replicate's part of
-    the human rows, for both sides of a comparison are draws of one size."""
-    return min(settings.gates.rows, settings.generate.rows, int(SUBSAMPLE * human_rows))
-
-
-def _large(counts: Mapping[str, int]) -> int:
-    """Groups of which the standard suite surely has enough rows to be compared."""
-    return sum(count >= GROUP_ROWS for value, count in counts.items() if value)
 
 
 def calibrate(
@@ -158,7 +84,7 @@ def calibrate(
     named = [facts, human.num_rows, rows_drawn(settings, human.num_rows), settings.seed]
     key = content_hash(canonical_json([*named, [g.model_dump(mode="json") for g in gates]]))[:12]
     folder = shop.settings.home / FOLDER / f"unfinished-{corpus}-{key}"
-    found = _replicates(bought, folder, settings.gates.replicates, workers, told)
+    found = replicates(bought, folder, settings.gates.replicates, workers, told)
     outside = settings.teacher.kind != "student"
     made = Calibration(
         corpus=corpus,
@@ -171,9 +97,7 @@ def calibrate(
     )
     keep(shop.settings.home, made)
     put_in_force(shop, made, reason)
-    for left in folder.glob("*.json"):
-        left.unlink()
-    folder.rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
     return made
 
 
@@ -205,10 +129,8 @@ def in_force(shop: Workshop, corpus: str) -> Calibration | None:
 def keep(home: Path, calibration: Calibration) -> Path:
     """Writes a calibration to a file named by its content."""
     path = home / FOLDER / f"{calibration.version}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(calibration.model_dump_json(indent=1), "utf-8")
-    temporary.replace(path)
+    make_home(path.parent)
+    write_whole(path, calibration.model_dump_json(indent=1))
     return path
 
 
@@ -257,90 +179,6 @@ def taught_by(line: Line, generation: str, settings: CorpusSettings) -> str:
     parent = before.parent(settings.mix.depth_limit).generation
     scored = [g.generation for g in before.active]
     return parent or (scored[-1] if scored else generation)
-
-
-def parts_of(
-    shop: Workshop, bought: Bought
-) -> tuple[Parts, pa.Table, tuple[Gate, ...], tuple[Need, ...], tuple[SuiteRecord, ...]]:
-    """What a replicate is made of, without task models: no calibrated figure reads one."""
-    from collapse_pipeline.backends.stores.queries import band_matches
-
-    corpus = bought.corpus
-    settings = CorpusSettings.model_validate(bought.settings)
-    anchor = shop.store.read("human_anchor", corpus)
-    human = arrived(anchor, bought.generation, settings)
-    records = suites_in_force(shop, corpus, bought.generation)
-    suites = shop.store.read("eval_suites", corpus)
-    wanted = pa.array([f"{s.name}@{s.version}" for s in records if s.applicable], pa.string())
-    there = pc.binary_join_element_wise(suites["suite"], suites["suite_version"], "@")
-    embedder = settings.filter.embedder
-    world = shop.world_of(corpus)
-    parts = Parts(
-        corpus=corpus,
-        task_type=settings.task_type,
-        templates=load_templates(corpus, shop.settings.home),
-        generate=settings.generate,
-        judge=settings.judge,
-        filter=settings.filter,
-        mix=settings.mix,
-        teacher=settings.teacher,
-        panel=settings.judge.panel,
-        student=settings.student,
-        task=None,
-        embedder=embedder.build(human["prompt"].to_pylist()) if embedder else None,
-        suites=suites.filter(pc.is_in(there, wanted)),
-        match=band_matches,
-        world=world,
-    )
-    gates = load_gates(shop.settings.home)
-    applies = (*applying(anchor, human, settings, world is not None), Need.EARLIER)
-    return parts, human, gates, applies, records
-
-
-def _replicates(
-    bought: Bought, folder: Path, wanted: int, workers: int | None, told: Told
-) -> list[Values]:
-    """The figures of every replicate; those that lie in the folder are not worked out again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [n for n in range(wanted) if not (folder / f"{n}.json").exists()]
-    told(wanted - len(missing), wanted)
-    processes = min(workers or len(os.sched_getaffinity(0)), len(missing))
-    if processes <= 1:
-        for done, number in enumerate(missing, wanted - len(missing) + 1):
-            _replicate(bought, folder, number)
-            told(done, wanted)
-    else:
-        context = get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context) as pool:
-            running = [pool.submit(_replicate, bought, folder, number) for number in missing]
-            for done, ended in enumerate(as_completed(running), wanted - len(missing) + 1):
-                ended.result()
-                told(done, wanted)
-    return [
-        {int(depth): values for depth, values in json.loads(path.read_text("utf-8")).items()}
-        for path in (folder / f"{number}.json" for number in range(wanted))
-    ]
-
-
-def _replicate(bought: Bought, folder: Path, number: int) -> None:
-    """Works one replicate out and writes it down, in a process of its own or not."""
-    settings = CorpusSettings.model_validate(bought.settings)
-    with open_workshop(load_settings(bought.home, bought.config)) as shop:
-        parts, human, gates, applies, suites = parts_of(shop, bought)
-    outside = settings.teacher.kind != "student"
-    values = healthy_night(
-        parts,
-        human,
-        gates,
-        applies,
-        suites,
-        rows_drawn(settings, human.num_rows),
-        1 if outside else settings.mix.depth_limit,
-        derived_seed(settings.seed, bought.corpus, "replicate", number),
-    )
-    temporary = folder / f"{number}.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(values), "utf-8")
-    temporary.replace(folder / f"{number}.json")
 
 
 def _joined(found: Sequence[Values]) -> dict[str, dict[str, tuple[float, ...]]]:

@@ -5,10 +5,10 @@ from pydantic import Field
 
 from collapse_pipeline.defs import calibrating
 from collapse_pipeline.defs.assets import OWNERS, clear_failures
-from collapse_pipeline.defs.metadata import markdown, readable
+from collapse_pipeline.defs.lineage_events import calibration_page
+from collapse_pipeline.defs.metadata import readable
 from collapse_pipeline.defs.run_records import pool_of
 from collapse_pipeline.defs.workshop import Workshop
-from collapse_pipeline.loop.calibrate import Calibration
 from collapse_pipeline.settings import today_utc
 
 NAME = "gate_calibration"
@@ -54,36 +54,6 @@ def calibration_asset(corpus: str) -> dg.AssetsDefinition:
                 config.reason,
                 told=lambda done, wanted: context.log.info(f"{done} of {wanted} replicates"),
             )
-        return dg.MaterializeResult(metadata=readable(shown(made)))
+        return dg.MaterializeResult(metadata=readable(calibration_page(made)))
 
     return gate_calibration
-
-
-def shown(calibration: Calibration) -> dict[str, object]:
-    """A calibration as its page has it: what it holds for, and every null's middle and spread."""
-    rows = [
-        {
-            "depth": depth,
-            "figure": name,
-            "healthy mean": sum(good) / len(good) if (good := _good(null)) else float("nan"),
-            "lowest": min(good, default=float("nan")),
-            "highest": max(good, default=float("nan")),
-            "replicates": len(good),
-        }
-        for depth, nulls in calibration.nulls.items()
-        for name, null in nulls.items()
-    ]
-    return {
-        "version": calibration.version,
-        "source": calibration.source,
-        "human_rows": calibration.human_rows,
-        "rows_of_each_batch": calibration.rows,
-        "replicates": calibration.replicates,
-        "seed": calibration.seed,
-        "nulls": dg.MetadataValue.md(markdown(rows)),
-        "holds_for": dict(calibration.facts),
-    }
-
-
-def _good(null: tuple[float, ...]) -> list[float]:
-    return [value for value in null if value == value]

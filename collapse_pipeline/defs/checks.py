@@ -18,6 +18,7 @@ from collapse_pipeline.loop.lineage import GeneratorRecord
 
 SETTLED_WITH_THE_NIGHT = "release"  # its gates are read by `settle`, and only shown here
 HUMAN_ONLY = "generation 0 trains on human rows only"
+NOT_MEASURED = "the night had no such gate when it opened, or no part with rows enough"
 
 
 def gate_checks(
@@ -81,13 +82,15 @@ def _result(
         "generation": record.generation,
         "attempt": record.attempt,
         "outcome": own[0]["outcome"] if own else Outcome.NOT_APPLICABLE.value,
-        "why_not": "" if own else HUMAN_ONLY,
+        "why_not": "" if own else NOT_MEASURED if record.ordinal else HUMAN_ONLY,
         "calibration": record.calibration,
     }
+    telling = [row for row in breached if row["exceeded"]] or own
+    if len(own) == 1 or breached:  # of several that passed none stands for the others
+        said |= {"figure": telling[0]["statistic"], "bound": telling[0]["bound"]}
+        said["value"] = telling[0]["value"]
     if own:
         said["figures"] = dg.MetadataValue.md(markdown([_figure(row) for row in own]))
-    if len(own) == 1 and own[0]["value"] == own[0]["value"]:
-        said["value"] = own[0]["value"]
     if breached:
         first = breached[0]
         said["blamed"] = ", ".join(first["blamed"])

@@ -7,9 +7,10 @@ from typing import Any
 
 from collapse_pipeline.backends.gate_files import load_gates
 from collapse_pipeline.defs.calibrating import in_force
+from collapse_pipeline.defs.gating import values_of
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.errors import BadInputError
-from collapse_pipeline.loop.consequence import BREACHED, sentence
+from collapse_pipeline.loop.consequence import sentence
 from collapse_pipeline.loop.gate import Outcome
 from collapse_pipeline.loop.govern import Act
 from collapse_pipeline.loop.lineage import Generation, Status
@@ -17,7 +18,7 @@ from collapse_pipeline.loop.lineage import Generation, Status
 # What an event means for the nights to come.
 NEXT: Mapping[str, str] = {
     Act.FROZEN: "{component} {version} is not used until a person lifts it: collapse-pipeline lift "
-    "{corpus} {component} {version} --reason ...",
+    "{version} --corpus {corpus} --reason TEXT",
     Act.CAP_LOWERED: "the synthetic share stays under {cap:.0%} until a person raises it",
     Act.HUMAN_INFUSED: "human rows of {labels} count more, for two promoted generations",
     Act.REVIEW_RAISED: "{density:.0%} of the kept rows are to be reviewed, for two promoted "
@@ -35,13 +36,9 @@ def explain(shop: Workshop, corpus: str, generation: str) -> dict[str, Any]:
         BadInputError: There is no such generation.
     """
     known = _generation(shop, corpus, generation)
-    rows = [
-        row
-        for row in shop.store.read("gate_values", corpus, [generation]).to_pylist()
-        if row["attempt"] == known.record.attempt
-    ]
     whys = {gate.name: gate.why for gate in known.record.gates}
     manifest = known.manifest
+    stopped = manifest.blocked_by if manifest else ()
     return {
         "corpus": corpus,
         "generation": generation,
@@ -50,24 +47,25 @@ def explain(shop: Workshop, corpus: str, generation: str) -> dict[str, Any]:
         "reasons": dict(manifest.reasons) if manifest else {},
         "gain": manifest.gain if manifest else "",
         "in_force": [_in_force(brake.model_dump(mode="json")) for brake in known.record.in_force],
-        "gates": [_said(gate, list(found), whys) for gate, found in _by_gate(rows)],
+        "gates": [
+            _said(gate, found, whys) | {"stopped": gate in stopped}
+            for gate, found in _by_gate(values_of(shop, known.record))
+        ],
         "next": _next(shop, known),
     }
 
 
 def gates_of(shop: Workshop, corpus: str, generation: str | None) -> dict[str, Any]:
     """Every gate with what it said last, and the calibration that it reads."""
-    line = shop.line(corpus).active
-    gated = [g.generation for g in line if g.record.ordinal]
-    night = generation or (gated[-1] if gated else "")
+    gated = [g for g in shop.line(corpus).active if g.record.ordinal]
+    known = gated[-1] if gated else None
     if generation is not None:
-        _generation(shop, corpus, generation)
-    rows = shop.store.read("gate_values", corpus, [night]).to_pylist() if night else []
-    said = {gate: list(found) for gate, found in _by_gate(rows)}
+        known = _generation(shop, corpus, generation)
+    said = dict(_by_gate(values_of(shop, known.record))) if known else {}
     calibration = in_force(shop, corpus)
     return {
         "corpus": corpus,
-        "generation": night,
+        "generation": known.generation if known else "",
         "calibration": {
             "version": calibration.version,
             "source": calibration.source,
@@ -84,7 +82,7 @@ def gates_of(shop: Workshop, corpus: str, generation: str | None) -> dict[str, A
                 "asset": gate.asset,
                 "severity": gate.severity,
                 "why": gate.why,
-                "outcome": said[gate.name][0]["outcome"] if gate.name in said else "not measured",
+                "outcome": _outcome(said[gate.name]) if gate.name in said else "not measured",
                 "figures": [_figure(row) for row in said.get(gate.name, [])],
             }
             for gate in load_gates(shop.settings.home)
@@ -111,7 +109,7 @@ def _said(gate: str, rows: list[Mapping[str, Any]], whys: Mapping[str, str]) -> 
     return {
         "gate": gate,
         "asset": rows[0]["asset"],
-        "outcome": Outcome.BREACH.value if breached else rows[0]["outcome"],
+        "outcome": _outcome(rows),
         "severity": rows[0]["severity"],
         "why": whys.get(gate, ""),
         "found": _idle(rows) or sentence(breached or rows),
@@ -120,6 +118,12 @@ def _said(gate: str, rows: list[Mapping[str, Any]], whys: Mapping[str, str]) -> 
         "examples": list(breached[0]["examples"]) if breached else [],
         "figures": [_figure(row) for row in rows],
     }
+
+
+def _outcome(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How a gate came out; where it has scopes, one breach is a breach."""
+    outcomes = [row["outcome"] for row in rows]
+    return Outcome.BREACH.value if Outcome.BREACH in outcomes else str(outcomes[0])
 
 
 def _idle(rows: list[Mapping[str, Any]]) -> str:
@@ -144,7 +148,6 @@ def _next(shop: Workshop, known: Generation) -> list[str]:
     corpus, generation = known.record.corpus, known.generation
     said = []
     events = shop.ledger.events(corpus=corpus, kinds=[*NEXT], generation=generation)
-    breaches = shop.ledger.events(corpus=corpus, kinds=[BREACHED], generation=generation)
     for event in events:
         values: dict[str, Any] = {"corpus": corpus, **event.payload}
         if isinstance(values.get("labels"), Mapping):
@@ -154,6 +157,6 @@ def _next(shop: Workshop, known: Generation) -> list[str]:
         incumbent = shop.line(corpus).before(generation).incumbent
         serving = incumbent.generation if incumbent else "none yet"
         said.append(f"the release in force stayed {serving}; later nights never build on this one")
-    elif not breaches and known.status is Status.PROMOTED:
+    elif known.status is Status.PROMOTED:
         said.append("it is a release; later nights may build on it")
     return said

@@ -99,7 +99,9 @@ def mix_evidence(shop: Workshop, record: GeneratorRecord) -> MixEvidence:
 
 def report_evidence(shop: Workshop, record: GeneratorRecord) -> ReportEvidence:
     """Tonight's evaluation, and those before it."""
-    nights = [g.generation for g in shop.line(record.corpus).before(record.generation).active]
+    line = shop.line(record.corpus).before(record.generation).active
+    # A night that a gate stopped early may still have the report of an earlier attempt.
+    nights = [g.generation for g in line if g.manifest and g.manifest.rows.get("eval_report")]
     reports = [
         shop.store.read("eval_report", record.corpus, [night]).to_pylist()
         for night in [record.generation, *reversed(nights[-HISTORY:])]

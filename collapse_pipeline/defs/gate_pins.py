@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from collapse_pipeline.backends.gate_files import load_gates
 from collapse_pipeline.defs import calibrating
+from collapse_pipeline.defs.replicates import applying, rows_drawn
 from collapse_pipeline.defs.workshop import Workshop, arrived
 from collapse_pipeline.loop.calibrate import Calibration, faults
 from collapse_pipeline.loop.lineage import Line
@@ -44,13 +45,13 @@ def gate_pins(
     taught_by = calibrating.taught_by(line, generation, settings)
     human = arrived(anchor, taught_by, settings)
     has_world = shop.world_of(line.corpus) is not None
-    applies = [
-        *calibrating.applying(anchor, human, settings, has_world),
+    needs = [
+        *applying(anchor, human, settings, has_world),
         *_of_the_line(before, settings, templates),
     ]
     pins: dict[str, Any] = {
         "gates": load_gates(shop.settings.home),
-        "applies": tuple(need.value for need in applies),
+        "applies": tuple(need.value for need in needs),
         "taught_by": taught_by,
     }
     if not before.generations:  # generation 0 writes nothing that a gate could hold back
@@ -59,7 +60,7 @@ def gate_pins(
     return pins | {
         "calibration": calibration.version if calibration else "",
         "calibration_faults": tuple(why),
-        "gate_rows": calibration.rows if calibration else settings.gates.rows,
+        "gate_rows": calibration.rows if calibration else rows_drawn(settings, human.num_rows),
     }
 
 

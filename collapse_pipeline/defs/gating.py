@@ -13,16 +13,8 @@ from collapse_pipeline.defs.gate_evidence import HISTORY, gather
 from collapse_pipeline.defs.workshop import Workshop, night_of, pinned_settings
 from collapse_pipeline.loop.blame import to_blame
 from collapse_pipeline.loop.calibrate import Calibration, bounds
-from collapse_pipeline.loop.gate import (
-    Action,
-    Figures,
-    Finding,
-    Gate,
-    Measured,
-    Outcome,
-    Past,
-    decide,
-)
+from collapse_pipeline.loop.decide import Figures, Finding, Measured, Past, decide
+from collapse_pipeline.loop.gate import Action, Gate, Outcome
 from collapse_pipeline.loop.limits import Allotment, allot
 from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.loop.measure import Evidence, measure, rows_of

@@ -6,7 +6,7 @@ What is said is what the ledger says afterwards; saying the same thing twice wri
 
 from typing import Any
 
-from collapse_pipeline.defs.checklists import newest_measured, run_checklist
+from collapse_pipeline.defs.checklists import manifest_in_force, newest_manifest, run_checklist
 from collapse_pipeline.defs.component_versions import find_version
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.errors import BadInputError
@@ -78,7 +78,7 @@ def activate(
         shop.governance(corpus), _settings(shop, corpus), Act.ACTIVATED, name, by, reason
     )
     line = shop.line(corpus)
-    rows = run_checklist(shop, line, line.incumbent)
+    rows = run_checklist(shop, line, manifest_in_force(line))
     plain = [row.model_dump(mode="json") for row in rows]
     red = red_lines(rows)
     if not red:
@@ -116,7 +116,7 @@ def raise_cap(shop: Workshop, corpus: str, cap: float, reason: str, by: str) -> 
             do="give a higher --cap",
         )
     line = shop.line(corpus)
-    rows = run_checklist(shop, line, newest_measured(line), share=cap)
+    rows = run_checklist(shop, line, newest_manifest(line), share=cap)
     plain = [row.model_dump(mode="json") for row in rows]
     red = red_lines(rows)
     if not red:

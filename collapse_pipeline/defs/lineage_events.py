@@ -1,12 +1,15 @@
 """Events beside a run: a component's new version in service, a generation that became stale."""
 
+from statistics import fmean
 from typing import Any
 
 import dagster as dg
 import pyarrow.compute as pc
 
+from collapse_pipeline.defs.calibrating import load
 from collapse_pipeline.defs.metadata import markdown, preview, previewed, readable
 from collapse_pipeline.defs.workshop import Workshop
+from collapse_pipeline.loop.calibrate import Calibration
 from collapse_pipeline.loop.lineage import GeneratorRecord, Happening
 from collapse_pipeline.records import SuiteRecord, TablePin, Template, content_hash
 
@@ -90,9 +93,40 @@ def carried_tags(run: dg.DagsterRun, corpus: str, alone: bool) -> dict[str, str]
     return {name: value for name, value in said.items() if value == NOTHING and name in run.tags}
 
 
+def calibration_page(calibration: Calibration) -> dict[str, object]:
+    """A calibration as its page has it: what it holds for, and every null's middle and spread."""
+    rows = [
+        {
+            "depth": depth,
+            "figure": name,
+            "healthy mean": fmean(good) if (good := _good(null)) else float("nan"),
+            "lowest": min(good, default=float("nan")),
+            "highest": max(good, default=float("nan")),
+            "replicates": len(good),
+        }
+        for depth, nulls in calibration.nulls.items()
+        for name, null in nulls.items()
+    ]
+    return {
+        "version": calibration.version,
+        "source": calibration.source,
+        "human_rows": calibration.human_rows,
+        "rows_of_each_batch": calibration.rows,
+        "replicates": calibration.replicates,
+        "seed": calibration.seed,
+        "nulls": dg.MetadataValue.md(markdown(rows)),
+        "holds_for": dict(calibration.facts),
+    }
+
+
+def _good(null: tuple[float, ...]) -> list[float]:
+    return [value for value in null if value == value]
+
+
 def _versions(record: GeneratorRecord) -> dict[str, str]:
     settings = record.settings
-    return {
+    calibration = {"gate_calibration": record.calibration} if record.calibration else {}
+    return calibration | {
         "human_anchor": record.anchor.digest[:12],
         "eval_suites": record.suites_pin.digest[:12],
         "template_set": " ".join(str(template) for template in record.templates),
@@ -128,6 +162,8 @@ def _described(shop: Workshop, record: GeneratorRecord, name: str) -> dict[str, 
             return {"templates": dg.MetadataValue.md(templates), **bodies}
         case "mix_policy":
             return {"settings": record.settings["mix"]}
+        case "gate_calibration":
+            return calibration_page(load(shop.settings.home, record.calibration))
         case _:
             return {"settings": record.settings[name]}
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from collapse_pipeline.backends.template_files import load_templates
-from collapse_pipeline.defs.checklists import run_checklist
+from collapse_pipeline.defs.checklists import manifest_in_force, run_checklist
 from collapse_pipeline.defs.choosing import (
     Choice,
     Configured,
@@ -190,7 +190,8 @@ def _activate(shop: Workshop, before: Line, record: GeneratorRecord, choice: Cho
     it stops nothing here, for the night's own release runs it again."""
     if not choice.activates:
         return
-    rows = [row.model_dump(mode="json") for row in run_checklist(shop, before, before.incumbent)]
+    checked = run_checklist(shop, before, manifest_in_force(before))
+    rows = [row.model_dump(mode="json") for row in checked]
     last = _versions(before.active[-1].record) if before.active else ()
     for version in choice.activates:
         kind, _, name = version.partition(" ")

@@ -22,7 +22,9 @@ class Part(Frozen):
     fault: str = ""  # "" where it is there as it was pinned
 
 
-def pinned_parts(shop: Workshop, manifest: Manifest, whole: bool = False) -> list[Part]:
+def pinned_parts(
+    shop: Workshop, manifest: Manifest, whole: bool = False, fresh: bool = False
+) -> list[Part]:
     """Every part that a rollback to a release needs, and what is wrong with it.
 
     Its own tables by their digest, models by their files' hashes, the calibration by its content;
@@ -32,8 +34,10 @@ def pinned_parts(shop: Workshop, manifest: Manifest, whole: bool = False) -> lis
         shop: The home.
         manifest: Of the release, or of a night that is not decided yet.
         whole: Earlier releases' rows by their digest too.
+        fresh: The manifest was made just now, and its own tables' digests with it: their rows are
+            only counted.
     """
-    return list(_parts(shop, manifest, whole))
+    return list(_parts(shop, manifest, whole, fresh))
 
 
 def check_pins(shop: Workshop, manifest: Manifest, whole: bool = False) -> list[Part]:
@@ -82,11 +86,11 @@ def kept_pins(shop: Workshop) -> list[TablePin]:
     return list(pins.values())
 
 
-def _parts(shop: Workshop, manifest: Manifest, whole: bool) -> Iterator[Part]:
+def _parts(shop: Workshop, manifest: Manifest, whole: bool, fresh: bool) -> Iterator[Part]:
     corpus, night = manifest.corpus, manifest.generation
     for pin in manifest.tables:
         of = "" if pin.table in WITHOUT_GENERATION else night
-        yield _table(shop, corpus, of, pin, True)
+        yield _table(shop, corpus, of, pin, not fresh or of == "")
     known = shop.line(corpus).generations.get(night)
     record = known.record if known and known.record.attempt == manifest.attempt else None
     if record is not None:

@@ -1,10 +1,12 @@
 """Whether a night may be released, besides its figures: what `settle` alone knows."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pyarrow.compute as pc
 
-from collapse_pipeline.defs.checklists import pin_faults
+from collapse_pipeline.defs.gating import MEND
+from collapse_pipeline.defs.pins import Part
 from collapse_pipeline.defs.workshop import Workshop, pinned_settings
 from collapse_pipeline.loop.consequence import InService
 from collapse_pipeline.loop.lineage import GeneratorRecord, Manifest
@@ -17,16 +19,19 @@ OUTSIDE = ("shadow", "long_tail", SuiteKind.EXTERNAL.value)
 
 
 def release_evidence(
-    shop: Workshop, record: GeneratorRecord, manifest: Manifest
+    shop: Workshop, record: GeneratorRecord, manifest: Manifest, parts: Sequence[Part]
 ) -> ReleaseEvidence:
-    """The evidence of the gates on the release, for a manifest that is not decided yet."""
+    """The evidence of the gates on the release, for a manifest that is not decided yet and the
+    parts that it pins."""
     kept = manifest.rows.get("filtered_batch", 0)
     since = changed_since(shop, record)
     governance = shop.governance(record.corpus)
     reviewed = {night: len(rows) for night, rows in governance.reviewed.items()}
     settings = pinned_settings(record).governance
+    faults = {part.name: part.fault for part in parts if part.fault}
+    mend = MEND.format(corpus=record.corpus)
     return ReleaseEvidence(
-        pin_faults=sum(map(bool, pin_faults(shop, manifest).values())),
+        pin_faults=len(faults),
         outside_suites=outside_suites(shop, record),
         changed_components=int(since is not None),
         reviewed_rows=sum(count for night, count in reviewed.items() if night >= (since or "")),
@@ -34,6 +39,12 @@ def release_evidence(
         kept_rows=kept,
         nights_alone=nights_alone(shop, record),
         calibration_faults=len(record.calibration_faults),
+        notes={
+            "pin_faults": "; ".join(f"{part}: {fault}" for part, fault in faults.items()),
+            "calibration_faults": "; ".join((*record.calibration_faults, mend))
+            if record.calibration_faults
+            else "",
+        },
     )
 
 
@@ -76,19 +87,21 @@ def nights_alone(shop: Workshop, record: GeneratorRecord) -> int:
     line = [g.record for g in shop.line(record.corpus).before(record.generation).active]
     count = 0
     for earlier, later in zip(reversed(line), reversed([*line[1:], record]), strict=True):
+        writers = _writers(shop, later)
         grown = later.human_rows > earlier.human_rows
-        if grown or not _alone(shop, later) or any(c >= later.generation for c in corrected):
+        if grown or len(writers) > 1 or any(c >= later.generation for c in corrected):
             break
-        count += 1
+        count += len(writers)  # a night that a gate stopped before its mix corrects nothing
     return count
 
 
-def _alone(shop: Workshop, record: GeneratorRecord) -> bool:
+def _writers(shop: Workshop, record: GeneratorRecord) -> set[str]:
+    """Teachers of the rows that a night was trained on, whatever their versions."""
     rows = shop.store.read(
         "training_mix", record.corpus, [record.generation], columns=["origin", "teacher"]
     )
     written = rows.filter(pc.equal(rows["origin"], SYNTHETIC))["teacher"].to_pylist()
-    return len({str(teacher).partition("@")[0] for teacher in written}) == 1
+    return {str(teacher).partition("@")[0] for teacher in written}
 
 
 def in_service(shop: Workshop, record: GeneratorRecord) -> InService:
@@ -105,8 +118,10 @@ def in_service(shop: Workshop, record: GeneratorRecord) -> InService:
     settings = pinned_settings(record)
     # Without a release as its parent the human-only baseline writes, and nothing lies below that.
     replaceable_teacher = settings.teacher.kind == "student" and bool(record.parent.model)
-    seen = [set(versions_of(r)[Component.TEMPLATE]) for r in earlier if r.ordinal]
-    newest = [t for t in templates if seen and t not in seen[0]]
+    used = [set(versions_of(r)[Component.TEMPLATE]) for r in earlier if r.ordinal]
+    # Those that came last, however many nights ago.
+    fresh = ([t for t in templates if t not in night] for night in reversed(used))
+    newest = next((found for found in fresh if found), [])
     human = Counter(shop.human(record)["label"].to_pylist())
     rare = [label for label, _ in human.most_common()[len(human) * 3 // 4 :] if label]
     return InService(

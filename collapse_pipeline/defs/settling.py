@@ -1,13 +1,20 @@
 """Settling a generation: the one writer of what its measurements cause."""
 
+from collections.abc import Sequence
+
 import pyarrow.compute as pc
 
+from collapse_pipeline.defs.checklists import run_checklist
 from collapse_pipeline.defs.gating import gate_asset, values_of
+from collapse_pipeline.defs.pins import Part, pinned_parts
 from collapse_pipeline.defs.readiness import in_service, release_evidence
+from collapse_pipeline.defs.rolling_back import roll_back
 from collapse_pipeline.defs.stages import EVALUATED, STUDENTS_TRAINED, last_trained
 from collapse_pipeline.defs.workshop import Workshop, pinned_settings
 from collapse_pipeline.loop.consequence import Deed, deeds, verdicts
 from collapse_pipeline.loop.evaluate import CANDIDATE, INCUMBENT
+from collapse_pipeline.loop.gate import Action, Outcome
+from collapse_pipeline.loop.govern import Act
 from collapse_pipeline.loop.lineage import GeneratorRecord, Happening, Manifest, Status
 from collapse_pipeline.loop.release import Decision, decide, metrics_of, primary_points
 from collapse_pipeline.records import HUMAN, TablePin, Verdict, content_hash
@@ -46,9 +53,12 @@ def settle(shop: Workshop, corpus: str, generation: str) -> Manifest:
             generation=generation,
             actor=shop.actor,
             reason=deed.reason,
-            payload=deed.payload,
+            payload={"attempt": record.attempt, **deed.payload},
             key=f"{record.key}/{deed.key}",
         )
+    if manifest.verdict is not Verdict.FAILED and pinned_settings(record).gates.enforce:
+        for gate in _asking(shop, record, Action.ROLLBACK):
+            _roll_back(shop, record, gate)
     shop.ledger.append(
         Happening.SETTLED,
         corpus=corpus,
@@ -59,6 +69,34 @@ def settle(shop: Workshop, corpus: str, generation: str) -> Manifest:
         key=f"{record.key}/settled",
     )
     return manifest
+
+
+def _asking(shop: Workshop, record: GeneratorRecord, action: Action) -> list[str]:
+    """The gates of this attempt whose breach asks for an action."""
+    rows = values_of(shop, record)
+    asking = [r["gate"] for r in rows if r["outcome"] == Outcome.BREACH and action in r["actions"]]
+    return list(dict.fromkeys(asking))
+
+
+def _roll_back(shop: Workshop, record: GeneratorRecord, gate: str) -> None:
+    """Takes the line to the release in force as it was pinned; where that cannot be done a person
+    has to decide."""
+    why = f"gate {gate} on {record.generation}"
+    faults = ["there is no release to roll back to"]
+    if record.incumbent is not None:
+        to = record.incumbent.generation
+        said = roll_back(shop, record.corpus, to, why, gate=gate, record=record)
+        faults = said["faults"]
+    if faults:
+        shop.ledger.append(
+            Act.GATE_ESCALATED,
+            corpus=record.corpus,
+            generation=record.generation,
+            actor=shop.actor,
+            reason="; ".join(faults),
+            payload={"gate": gate, "why": "; ".join(faults)},
+            key=f"{record.key}/escalate/rollback/{gate}",
+        )
 
 
 def _head(shop: Workshop) -> dict[str, int | str]:
@@ -82,30 +120,36 @@ def _decided(shop: Workshop, record: GeneratorRecord, report: list[dict[str, obj
     for asset in dict.fromkeys(gate.asset for gate in record.gates):
         if asset not in seen and asset != "release":  # its check was cut off
             gate_asset(shop, record, asset)
-    gate_asset(shop, record, "release", release_evidence(shop, record, draft))
-    return _with_gates(shop, record, draft)
+    parts = pinned_parts(shop, draft, fresh=True)
+    gate_asset(shop, record, "release", release_evidence(shop, record, draft, parts))
+    return _with_gates(shop, record, draft, parts)
 
 
-def _with_gates(shop: Workshop, record: GeneratorRecord, draft: Manifest) -> Manifest:
-    """The verdict once the gates have spoken too."""
-    settings = pinned_settings(record)
+def _with_gates(
+    shop: Workshop, record: GeneratorRecord, draft: Manifest, parts: Sequence[Part]
+) -> Manifest:
+    """The verdict once the gates have spoken too, and the checklist: a red line in a night that
+    all else would let pass stops it as well."""
+    enforced = pinned_settings(record).gates.enforce
+    before = shop.line(record.corpus).before(record.generation)
     said = verdicts(values_of(shop, record), shop.governance(record.corpus).accepted)
-    stops = said.blocking if settings.gates.enforce else {}
-    own = draft.blocked_by or draft.would_block
-    quarantined = draft.verdict is Verdict.QUARANTINED or bool(stops)
+    rows = run_checklist(shop, before, draft, parts=parts)
+    red = {f"checklist:{row.dimension}": row.evidence for row in rows if row.red}
+    stops = {**said.blocking} if enforced else {}
+    promoted = draft.verdict is Verdict.PROMOTED
+    if enforced and promoted and not stops:
+        stops = red
     blocked_by = (*draft.blocked_by, *stops)
-    others = [n for n in (*own, *said.blocking, *said.warning) if n not in blocked_by]
-    incumbent = shop.line(record.corpus).before(record.generation).incumbent
-    released = incumbent.manifest.metrics if incumbent and incumbent.manifest else {}
+    found = (*draft.blocked_by, *draft.would_block, *said.blocking, *said.warning)
+    released = before.incumbent.manifest if before.incumbent else None
     return draft.model_copy(
         update={
-            "verdict": Verdict.QUARANTINED if quarantined else draft.verdict,
+            "verdict": Verdict.QUARANTINED if stops else draft.verdict,
             "blocked_by": blocked_by,
-            "would_block": tuple(others),
-            "reasons": {**draft.reasons, **said.blocking, **said.warning},
-            "released": draft.released
-            if draft.verdict is Verdict.QUARANTINED or not quarantined
-            else released,
+            "would_block": tuple(name for name in found if name not in blocked_by),
+            "reasons": {**draft.reasons, **said.blocking, **said.warning, **stops},
+            "released": released.metrics if promoted and stops and released else draft.released,
+            "checklist": tuple(row.model_dump(mode="json") for row in rows),
         }
     )
 

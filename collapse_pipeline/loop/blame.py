@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, sqrt
 from statistics import fmean, stdev
 
-from collapse_pipeline.loop.gate import Condition, Reading
+from collapse_pipeline.loop.decide import Reading
+from collapse_pipeline.loop.gate import Condition
 from collapse_pipeline.loop.limits import Scale, least_spread, scaled, side_of
 from collapse_pipeline.loop.measure import drawn, parts
 from collapse_pipeline.metrics.catalogue import metric_named

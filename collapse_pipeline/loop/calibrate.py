@@ -17,7 +17,8 @@ from pydantic import ConfigDict
 
 from collapse_pipeline.loop import evaluate
 from collapse_pipeline.loop.chain import Parts, Turn, subsample, turns
-from collapse_pipeline.loop.gate import Calibrated, Condition, Gate, Limit
+from collapse_pipeline.loop.decide import Calibrated, Limit
+from collapse_pipeline.loop.gate import Condition, Gate
 from collapse_pipeline.loop.limits import (
     Allotment,
     calibrated_conditions,

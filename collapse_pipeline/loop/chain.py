@@ -5,7 +5,7 @@ release: every turn's student is the next one's parent, until the depth limit is
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,6 +76,7 @@ class Parts:
     suites: pa.Table  # EVAL_SUITES rows, against which the filter looks for contamination
     match: Matcher  # pairs of rows that share a MinHash band
     world: World | None = None
+    classify: bool = True  # False: only the baseline, whom judges ask, has a task model
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,8 @@ def _turn(
     synthetic = [filtered.kept, *reversed(past.kept)]
     nothing = DROPPED_BATCH.empty_table()
     mixture = mix(human, synthetic, nothing, parts.mix, night.generation, night.seed)
-    candidate = train(parts, mixture.samples, derived_seed(night.seed, "train"), vocabulary_of)
+    trained = parts if parts.classify else replace(parts, task=None)
+    candidate = train(trained, mixture.samples, derived_seed(night.seed, "train"), vocabulary_of)
     return Turn(
         ordinal,
         batch,

@@ -86,6 +86,7 @@ def deeds(rows: Sequence[Row], there: InService, verdict: Verdict) -> list[Deed]
         verdict: How the night ends; a promoted night freezes nothing that blocked nothing.
     """
     done: list[Deed] = []
+    taken: set[str] = set()
     for gate, scope, found in _breaches(rows):
         why = sentence(found)
         first = found[0]
@@ -104,18 +105,23 @@ def deeds(rows: Sequence[Row], there: InService, verdict: Verdict) -> list[Deed]
         name = f"{gate}/{scope}" if scope else gate
         done.append(Deed(BREACHED, why, evidence, f"breach/{name}"))
         for action in dict.fromkeys(first["actions"]):
-            done += _act(Action(action), gate, why, evidence, there)
+            done += _act(Action(action), gate, why, evidence, there, taken)
     return done
 
 
 def _act(
-    action: Action, gate: str, why: str, evidence: Mapping[str, Any], there: InService
+    action: Action,
+    gate: str,
+    why: str,
+    evidence: Mapping[str, Any],
+    there: InService,
+    taken: set[str],
 ) -> list[Deed]:
     match action:
         case Action.FREEZE_TEMPLATE | Action.FREEZE_TEACHER | Action.FREEZE_JUDGE:
-            return _freezes(evidence["blamed"], action, gate, why, evidence, there)
+            return _freezes(evidence["blamed"], action, gate, why, evidence, there, taken)
         case Action.FREEZE_NEWEST_TEMPLATES:
-            return _freezes(there.newest_templates, action, gate, why, evidence, there)
+            return _freezes(there.newest_templates, action, gate, why, evidence, there, taken)
         case Action.LOWER_CAP:
             cap = round(max(0.0, there.cap - CAP_STEP), 6)
             return [Deed(Act.CAP_LOWERED, why, {"cap": cap, "gate": gate}, f"cap/{gate}")]
@@ -142,14 +148,16 @@ def _freezes(
     why: str,
     evidence: Mapping[str, Any],
     there: InService,
+    taken: set[str],
 ) -> list[Deed]:
-    """Freezes what is blamed, or tells persons why nothing is."""
+    """Freezes what is blamed, or tells persons why nothing is; `taken` is what gates froze."""
     found = []
     for component in blamed:
         kind, _, version = component.partition(" ")
-        if component in there.components.get(kind, ()):
+        if _spared(component, there.components.get(kind, ()), taken):
             payload = {"component": kind, "version": version, "gate": gate, "evidence": evidence}
             found.append(Deed(Act.FROZEN, why, payload, f"freeze/{component}/{gate}"))
+            taken.add(component)
         else:
             told = f"{component} is the last {kind} in service; a person has to decide"
             payload = {"gate": gate, "why": told, "component": component}
@@ -159,6 +167,16 @@ def _freezes(
         payload = {"gate": gate, "why": told}
         found.append(Deed(Act.GATE_ESCALATED, told, payload, f"escalate/{action.value}/{gate}"))
     return found
+
+
+def _spared(component: str, versions: Collection[str], taken: Collection[str]) -> bool:
+    """Whether the loop goes on without this version, and without those that were taken before.
+
+    Several versions stand in for each other, so one of them stays; for a single one another
+    generation's stands in.
+    """
+    left = {*versions} - {*taken, component}
+    return component in versions and (bool(left) or len(versions) == 1)
 
 
 def _breaches(rows: Sequence[Row]) -> list[tuple[str, str, list[Row]]]:

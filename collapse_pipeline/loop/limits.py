@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from collapse_pipeline.loop.gate import Condition, Gate, Limit
+from collapse_pipeline.loop.decide import Limit
+from collapse_pipeline.loop.gate import Condition, Gate
 from collapse_pipeline.metrics.catalogue import metric_named
 from collapse_pipeline.ports import FloatVector
 from collapse_pipeline.records import derived_seed

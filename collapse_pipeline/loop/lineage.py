@@ -151,6 +151,7 @@ class Manifest(Frozen):
     components: Mapping[str, str]
     tables: tuple[TablePin, ...]
     ledger_head: Mapping[str, int | str]  # seq and hash of the ledger's head before this
+    checklist: tuple[Mapping[str, str | bool], ...] = ()  # seven dimensions, each with its evidence
 
 
 @dataclass(frozen=True)

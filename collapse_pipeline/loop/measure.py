@@ -1,19 +1,20 @@
 """Measure: the figures that a night's gates want, each worked out once."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from collapse_pipeline.errors import TooFewSamplesError
-from collapse_pipeline.loop.gate import Condition, Gate, Measured
+from collapse_pipeline.loop.decide import Measured, scope_of
+from collapse_pipeline.loop.gate import Condition, Gate
 from collapse_pipeline.metrics.catalogue import metric_named
 from collapse_pipeline.metrics.evidence import (
     BatchEvidence,
     FilteredEvidence,
     JudgedEvidence,
-    Metric,
     MixEvidence,
     Need,
     ReleaseEvidence,
@@ -48,7 +49,7 @@ def measure(
     applies: Collection[Need],
     suites: Sequence[SuiteRecord] = (),
 ) -> dict[tuple[str, str], Measured]:
-    """Figures by statistic and scope, for all conditions of these gates.
+    """Figures by statistic and scope, for all conditions of these gates, each worked out once.
 
     Args:
         gates: Gates of one asset.
@@ -56,28 +57,30 @@ def measure(
         applies: What the corpus and the night have, as pinned when the night opened.
         suites: The suites of the night; a condition on one that does not apply has no figure.
     """
-    whys = {suite.name: suite.reason for suite in suites if not suite.applicable}
-    there = {suite.name for suite in suites}
     figures: dict[tuple[str, str], Measured] = {}
     for gate in gates:
-        for condition in gate.of:
-            metric = metric_named(condition.measured)
-            lacking = [need.value for need in metric.needs if need not in applies]
-            if condition.suite and condition.suite not in there:
-                lacking.append(f"suite {condition.suite}")
-            if condition.column == "response" and Need.RESPONSES not in applies:
-                lacking.append(Need.RESPONSES.value)
-            scopes = _scopes(gate, evidence)
-            for scope, part in scopes.items():
+        for scope, part in _scopes(gate, evidence).items():
+            for condition in gate.of:
                 key = (condition.statistic, scope)
-                if key in figures:
-                    continue
-                if lacking or condition.suite in whys:
-                    why = f"no {', '.join(lacking)}" if lacking else whys[condition.suite]
-                    figures[key] = Measured(NAN, note=why, applies=False)
-                else:
-                    figures[key] = _figure(metric, condition, part)
+                if key not in figures:
+                    why = _why_not(condition, applies, suites)
+                    figures[key] = (
+                        Measured(NAN, note=why, applies=False) if why else figure(condition, part)
+                    )
     return figures
+
+
+def _why_not(
+    condition: Condition, applies: Collection[Need], suites: Sequence[SuiteRecord]
+) -> str:
+    """Why a condition does not apply, "" where it does."""
+    wanted = [*metric_named(condition.measured).needs]
+    wanted += [Need.RESPONSES] if condition.column == "response" else []
+    lacking = [need.value for need in dict.fromkeys(wanted) if need not in applies]
+    reasons = {suite.name: "" if suite.applicable else suite.reason for suite in suites}
+    if condition.suite and condition.suite not in reasons:
+        lacking.append(f"suite {condition.suite}")
+    return f"no {', '.join(lacking)}" if lacking else reasons.get(condition.suite, "")
 
 
 def rows_of(evidence: Evidence) -> int:
@@ -97,14 +100,15 @@ def rows_of(evidence: Evidence) -> int:
             return 0
 
 
-def _figure(metric: Metric, condition: Condition, evidence: Evidence) -> Measured:
+def figure(condition: Condition, evidence: Evidence) -> Measured:
+    """The figure that a condition is about; NaN, and why, where there are too few rows."""
+    metric = metric_named(condition.measured)
     if isinstance(evidence, BatchEvidence):
         evidence = evidence.of(condition.column)
-    arguments: list[Any] = [evidence]
-    if condition.suite:
-        arguments.append(condition.suite)
+    arguments: list[Any] = [evidence, condition.suite] if condition.suite else [evidence]
+    note = evidence.notes.get(metric.name, "") if isinstance(evidence, ReleaseEvidence) else ""
     try:
-        return Measured(float(metric.compute(*arguments)), rows_of(evidence))
+        return Measured(float(metric.compute(*arguments)), rows_of(evidence), note)
     except TooFewSamplesError as fault:
         return Measured(NAN, rows_of(evidence), note=str(fault))
 
@@ -113,15 +117,14 @@ def _scopes(gate: Gate, evidence: Evidence) -> Mapping[str, Evidence]:
     """The whole, or the parts with rows enough, by the value of the gate's column."""
     if not gate.per:
         return {"": evidence}
+    found: dict[str, Evidence] = {}
     if isinstance(evidence, BatchEvidence):
-        texts = evidence.synthetic
-        return {v: evidence.on(part) for v, part in parts(texts, gate.per, gate.least_rows).items()}
+        for value, part in parts(evidence.synthetic, gate.per, gate.least_rows).items():
+            found[scope_of(gate, value)] = evidence.on(part)
     if isinstance(evidence, JudgedEvidence):
-        return {
-            value: JudgedEvidence(part, evidence.gold, evidence.gold_before)
-            for value, part in parts(evidence.judged, gate.per, gate.least_rows).items()
-        }
-    return {"": evidence}
+        for value, part in parts(evidence.judged, gate.per, gate.least_rows).items():
+            found[scope_of(gate, value)] = replace(evidence, judged=part)
+    return found
 
 
 def parts(texts: Texts, column: str, least: int) -> dict[str, Texts]:

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from collapse_pipeline.metrics.blocks import byte_order, drawn
 from collapse_pipeline.metrics.grams import Words
 from collapse_pipeline.ports import FloatMatrix, IntVector
 from collapse_pipeline.records import derived_seed
@@ -27,9 +26,8 @@ def ordered_draw(embeddings: FloatMatrix, limit: int, seed: int) -> FloatMatrix:
         (min(n_rows, limit), width).
     """
     rows = np.ascontiguousarray(embeddings, dtype=np.float32)
-    if len(rows) > limit:
-        rows = rows[drawn(rows, limit, seed)]
-    return rows[byte_order(rows)]
+    order = rows.view(f"V{rows.itemsize * rows.shape[1]}").ravel().argsort(kind="stable")
+    return rows[order[_places(len(rows), limit, seed)]]
 
 
 def ordered_words(words: Words, limit: int, seed: int) -> list[Sequence[str]]:
@@ -44,10 +42,7 @@ def ordered_words(words: Words, limit: int, seed: int) -> list[Sequence[str]]:
         (min(n_rows, limit),).
     """
     rows = sorted(words, key=" ".join)
-    if len(rows) <= limit:
-        return rows
-    random = np.random.default_rng(derived_seed("drawn", seed))
-    return [rows[place] for place in np.sort(random.choice(len(rows), limit, replace=False))]
+    return [rows[place] for place in _places(len(rows), limit, seed)]
 
 
 def content_folds(contents: Sequence[Content], folds: int, seed: int) -> IntVector:
@@ -67,3 +62,11 @@ def content_folds(contents: Sequence[Content], folds: int, seed: int) -> IntVect
     dealt = np.random.default_rng(derived_seed("folds", seed)).permutation(len(different)) % folds
     fold = dict(zip(different, dealt.tolist(), strict=True))
     return np.array([fold[content] for content in contents], dtype=np.int64)
+
+
+def _places(count: int, limit: int, seed: int) -> IntVector:
+    """Which of the sorted rows are drawn, ascending."""
+    if count <= limit:
+        return np.arange(count)
+    random = np.random.default_rng(derived_seed("drawn", seed))
+    return np.sort(random.choice(count, limit, replace=False))

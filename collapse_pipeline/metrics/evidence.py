@@ -40,7 +40,7 @@ class Need(StrEnum):
     GROUPS = "groups of people"  # attributes that divide people, such as locale
     CHOICES = "answers to choose from"  # prompts that offer answers to choose from
     WORLD = "reference world"  # a reference world that can check rows
-    GOLD = "gold rows of an earlier night"  # labelled human rows that the judge is asked about every night
+    GOLD = "gold rows of an earlier night"  # labelled human rows, judged every night
     TEACHERS = "several teachers"
     TEMPLATES = "several templates"
 
@@ -92,7 +92,8 @@ class Texts:
 
     def attribute(self, name: str) -> list[str]:
         """One attribute of every row, "" where a row has none."""
-        return [dict(pairs or ()).get(name, "") for pairs in self.rows["attributes"].to_pylist()]
+        found = pc.map_lookup(self.rows["attributes"], query_key=name, occurrence="last")
+        return [str(value) for value in found.fill_null("").to_pylist()]
 
     def of(self, column: Column) -> "Texts":
         """The same rows, another column measured."""
@@ -201,6 +202,7 @@ class ReleaseEvidence:
     kept_rows: int
     nights_alone: int  # generations in a row by one teacher, with no correction from outside
     calibration_faults: int  # reasons why the calibration in force does not fit tonight
+    notes: Mapping[str, str] = field(default_factory=dict)  # by metric, what was found in words
 
 
 @dataclass(frozen=True)

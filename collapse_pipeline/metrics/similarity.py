@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from collapse_pipeline.errors import TooFewSamplesError
-from collapse_pipeline.metrics.blocks import BLOCK, drawn, near_any, triangle
+from collapse_pipeline.metrics.blocks import BLOCK, drawn, near_any, near_pairs
 from collapse_pipeline.metrics.evidence import NAN, BatchEvidence, Metric, Need
 from collapse_pipeline.ports import FloatMatrix, FloatVector, IntVector
 
@@ -43,11 +43,12 @@ def near_neighbours(embeddings: FloatMatrix, threshold: float) -> NearNeighbours
     count = len(embeddings)
     best = np.full(count, -np.inf, dtype=np.float32)
     who = np.full(count, -1, dtype=np.int64)
-    for later, earlier, block in triangle(embeddings):
-        top = block.max(axis=1)
-        rows = np.flatnonzero((top >= threshold) & (top > best[later : later + len(block)]))
-        best[later + rows] = top[rows]
-        who[later + rows] = earlier + block[rows].argmax(axis=1)
+    for later, earlier, cosine in near_pairs(embeddings, threshold):
+        order = np.lexsort((earlier, -cosine, later))  # each row's best first
+        rows, at = np.unique(later[order], return_index=True)
+        at = order[at]
+        better = cosine[at] > best[rows]
+        best[rows[better]], who[rows[better]] = cosine[at[better]], earlier[at[better]]
     similarity = np.where(who < 0, np.nan, best).astype(np.float64)
     return NearNeighbours(np.arange(count), who, similarity)
 
@@ -89,10 +90,8 @@ def nearest_neighbour_ratio(
         rows = drawn(embeddings, RATIO_DRAW, seed)
         return float(near_any(embeddings[rows], embeddings, threshold, rows).mean())
     near = np.zeros(count, dtype=bool)
-    for later, earlier, block in triangle(embeddings):
-        hits = np.flatnonzero(block.max(axis=1) >= threshold)
-        near[later + hits] = True
-        near[earlier : earlier + block.shape[1]] |= (block[hits] >= threshold).any(axis=0)
+    for later, earlier, _ in near_pairs(embeddings, threshold, done=near):
+        near[later] = near[earlier] = True
     return float(near.mean())
 
 

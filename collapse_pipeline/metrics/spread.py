@@ -3,7 +3,7 @@
 import numpy as np
 
 from collapse_pipeline.errors import TooFewSamplesError
-from collapse_pipeline.metrics.blocks import BLOCK, drawn, triangle
+from collapse_pipeline.metrics.blocks import BLOCK, drawn, near_pairs
 from collapse_pipeline.metrics.evidence import Metric, Need
 from collapse_pipeline.ports import FloatMatrix, IntVector
 
@@ -55,10 +55,8 @@ def _clusters(embeddings: FloatMatrix, threshold: float) -> IntVector:
     from scipy.sparse.csgraph import connected_components
 
     cluster = np.arange(len(embeddings))
-    for later, earlier, block in triangle(embeddings):
-        hits = np.flatnonzero(block.max(axis=1) >= threshold)
-        row, column = np.nonzero(block[hits] >= threshold)
-        ends = cluster[later + hits[row]], cluster[earlier + column]
+    for later, earlier, _ in near_pairs(embeddings, threshold):
+        ends = cluster[later], cluster[earlier]
         apart = ends[0] != ends[1]
         if apart.any():  # joined at once, so that a flood of copies keeps no list of its pairs
             edges = (ends[0][apart], ends[1][apart])

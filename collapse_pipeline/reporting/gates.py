@@ -62,7 +62,8 @@ def explanation(said: Mapping[str, Any]) -> None:
         passed = [gate for gate in one["gates"] if gate["outcome"] == "pass"]
         idle = [gate for gate in one["gates"] if gate["outcome"] == "not_applicable"]
         for gate in breached:
-            stops = "stopped it" if gate["severity"] == "block" else "warned"
+            would = "would have stopped it" if gate["severity"] == "block" else "warned"
+            stops = "stopped it" if gate["stopped"] else would
             console.print(f"  [red]{gate['gate']}[/red] {stops}: {escape(gate['why'])}")
             console.print(f"    measured: {escape(gate['found'])}")
             if gate["blamed"]:

@@ -1,4 +1,5 @@
-"""A small world that a whole generation runs on in seconds."""
+"""A small world that a whole generation runs on in seconds; its gates are measured, and stop
+nothing: tests of what gates do have settings of their own."""
 
 import json
 import subprocess
@@ -15,6 +16,7 @@ SMALL = """
 defaults:
   generate: {rows: 300}
   evaluate: {written_rows: 40, primary_rows: 150, draws: 300}
+  gates: {enforce: false}
 corpora:
   customer_service:
     arrival: {rows: 1500, eval_share: 0.4, initial_rows: 500, nightly_rows: 10}

@@ -5,7 +5,7 @@ import pytest
 
 from collapse_pipeline.definitions import build_definitions
 from collapse_pipeline.defs import assets, stages
-from collapse_pipeline.defs.assets import SENTENCE
+from collapse_pipeline.defs.assets import GROUPS, SENTENCE
 from collapse_pipeline.defs.running import instance_of
 from collapse_pipeline.defs.workshop import open_workshop
 from collapse_pipeline.errors import BadInputError, TransientError
@@ -131,7 +131,7 @@ def test_a_component_is_materialised_once_a_version(refresh, two_nights):
         key = dg.AssetKey([CORPUS, name])
         return refresh.instance.fetch_materializations(key, limit=9).records
 
-    for name in SENTENCE["generator"]:
+    for name in GROUPS:  # without a calibration: these nights' gates are not enforced
         (record,) = materialised(name)
         shown = record.asset_materialization.metadata
         assert shown["first_used_by"].value == NIGHTS[0]

@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from collapse_pipeline.backends.gate_files import load_gates
 from collapse_pipeline.definitions import build_definitions
 from collapse_pipeline.defs.assets import SENTENCE
 from collapse_pipeline.settings import load_settings
@@ -21,12 +22,14 @@ def test_every_corpus_has_the_sentence_as_assets(repository):
             node = graph.get(dg.AssetKey([corpus, name]))
             assert {key.path[-1] for key in node.parent_keys} == set(below)
             assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
-    assert len(graph.toposorted_asset_keys) == 2 * 14
+    assert len(graph.toposorted_asset_keys) == 2 * 15  # with gate_calibration, of no night
 
 
-def test_one_job_a_corpus_with_every_stage_in_its_pool(repository):
+def test_one_job_a_corpus_with_every_stage_and_its_gates(repository, tmp_path):
     job = repository.get_job("refresh_question_bank")
-    assert {node.name.removeprefix("question_bank__") for node in job.nodes} == set(SENTENCE)
+    gated = {f"{gate.asset}__gates" for gate in load_gates(tmp_path)}
+    nodes = {node.name.removeprefix("question_bank__") for node in job.nodes}
+    assert nodes == {*SENTENCE} | gated
     assert job.executor_def is dg.in_process_executor
 
 

@@ -1,5 +1,9 @@
 """Freezes on the pages, from a ledger that is written by hand: no night is run here."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import dagster as dg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,16 +72,21 @@ class Pages:
 
 @pytest.fixture
 def pages(tmp_path):
+    (tmp_path / "dagster").mkdir()
     with (
-        open_workshop(load_settings(tmp_path)) as shop,
-        dg.DagsterInstance.ephemeral() as instance,
+        open_workshop(load_settings(tmp_path / "home")) as shop,
+        dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance,
     ):
         yield Pages(shop, instance)
 
 
 def test_a_freeze_is_shown_red_where_the_cause_is(pages):
     seq = pages.say(
-        Act.FROZEN, "plain@1", generation=NIGHT, gate="style_uniform", evidence={"figures": {"a": 1}}
+        Act.FROZEN,
+        "plain@1",
+        generation=NIGHT,
+        gate="style_uniform",
+        evidence={"figures": {"a": 1}},
     )
     assert pages.tick(TAKEN_OUT) == ["template plain@1 frozen"]
     (record,) = pages.instance.fetch_observations(TEMPLATES, limit=10).records
@@ -173,6 +182,25 @@ def test_more_observations_than_a_page_are_all_remembered(pages, monkeypatch):
     assert pages.observed() == [1, 3, 5]
 
 
+def test_two_ticks_at_once_show_it_once(pages, monkeypatch):
+    """The daemon's, and one that a person asked for on the pages."""
+    seq = pages.say(Act.FROZEN, "plain@1", generation=NIGHT, gate="style_uniform")
+    observe, both = in_service._observed, threading.Barrier(2)
+
+    def looked(*given):
+        found = observe(*given)
+        with suppress(threading.BrokenBarrierError):  # the other one is kept out, as it should
+            both.wait(timeout=1)
+        return found
+
+    monkeypatch.setattr(in_service, "_observed", looked)
+    with ThreadPoolExecutor(2) as pool:
+        ticks = [pool.submit(pages.tick, TAKEN_OUT) for _ in range(2)]
+        shown = [tick.result() for tick in ticks]
+    assert sorted(shown) == [[], ["template plain@1 frozen"]]
+    assert (pages.observed(), pages.told()) == ([seq], [(seq, False)])
+
+
 def test_by_hand_the_check_says_what_the_ledger_says(pages):
     pages.say(Act.FROZEN, "jury@1", "judge", generation=NIGHT, gate="judge_biased")
     checks = in_service_checks(CORPUS)
@@ -225,7 +253,9 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(steps=STEPS)
 def test_whenever_the_sensors_tick_each_change_is_shown_once_and_the_last_word_is_right(
     steps, tmp_path_factory

@@ -12,7 +12,7 @@ FIRST = "2026-10-01"
 
 def repository(**settings):
     home = dg.Definitions(resources={"home": HomeResource(home="nowhere")})
-    nightly = nightly_definitions("tickets", FIRST, ScheduleSettings(**settings))
+    nightly = nightly_definitions("tickets", FIRST, ScheduleSettings(**settings), gates=())
     return dg.Definitions.merge(home, nightly).get_repository_def()
 
 

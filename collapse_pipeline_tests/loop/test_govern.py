@@ -126,6 +126,9 @@ def test_a_required_review_is_due_until_enough_rows_of_then_or_later_are_seen():
     ledger = Decisions().say(Act.REVIEW_REQUIRED, DAYS[3], gate="single_source")
     ledger.say(Act.REVIEW_RECORDED, actor="ann", verdicts=verdicts(DAYS[2], "a", "b", "c"))
     assert [cause.gate for cause in ledger.state().reviews_due(2)] == ["single_source"]
+    same_night = Decisions().say(Act.REVIEW_REQUIRED, DAYS[3], gate="single_source")
+    same_night.say(Act.REVIEW_RECORDED, actor="ann", verdicts=verdicts(DAYS[3], "a", "b"))
+    assert same_night.state().reviews_due(2) == []
     ledger.say(Act.REVIEW_RECORDED, actor="ann", verdicts=verdicts(DAYS[4], "d"))
     ledger.say(Act.REVIEW_RECORDED, actor="bob", verdicts=verdicts(DAYS[4], "d"))
     assert len(ledger.state().reviews_due(2)) == 1  # one row, looked at twice

@@ -40,6 +40,7 @@ def test_coverage_by_hand():
 def test_a_copy_is_as_near_as_the_row_itself():
     human = np.repeat(cloud(5, 0), 6, axis=0)  # five more of each: the reach is 0
     assert coverage(human, human) == 1
+    assert coverage(human * np.float32(1 - 1e-6), human) == 1  # but for rounding
     assert coverage(-human, human) < 0.5
 
 

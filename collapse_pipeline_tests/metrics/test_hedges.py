@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from collapse_pipeline.records import samples_table
 from collapse_pipeline.worlds.customer_service.world import CustomerService
 from collapse_pipeline_tests.samples import human_row, written_row
 
-CLEAR = ["Returns are free within 30 days.", "It depends on nothing: 24 months.", "Call us."]
+CLEAR = ["Returns are free within 30 days.", "The warranty lasts 24 months.", "Call us."]
 VAGUE = [
     "Returns are GENERALLY free.",
     "In certain cases we refund you.",
@@ -35,9 +37,8 @@ def test_the_response_is_what_counts():
     people = Texts(samples_table([human_row("q", response=text) for text in VAGUE[:1] + CLEAR]))
     written = Texts(samples_table([written_row("q", response=text) for text in VAGUE[:2]]))
     rate, excess = (metric.compute(BatchEvidence(written, people)) for metric in METRICS)
-    hedging = 2 / 4  # "It depends" is one, whatever it goes on to say
     assert rate == 1
-    assert excess == 1 - hedging
+    assert excess == 1 - 1 / 4
 
 
 @given(st.lists(st.sampled_from(VAGUE + CLEAR), min_size=1))
@@ -49,7 +50,6 @@ def test_masking_a_condition_never_lowers_it(texts):
 
 def test_a_masked_policy_stands_out():
     responses = [str(row["response"]) for row in CustomerService().rows(400, 1)]
-    masked = [text.replace("within 50 days", "in most cases") for text in responses]
-    masked = [text.replace("24 months", "a time that may vary") for text in masked]
+    masked = [re.sub(r"\d+ (days|months)", "a time that may vary", text) for text in responses]
     assert hedge_rate(responses) < 0.02
     assert hedge_rate(masked) > hedge_rate(responses) + 0.05

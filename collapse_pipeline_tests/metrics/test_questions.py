@@ -20,7 +20,7 @@ from collapse_pipeline.worlds.question_bank.world import QuestionBank
     ("prompt", "choices"),
     [
         ("What is 2 + 2?\nA) 3 B) 4 C) 5 D) 6", ("3", "4", "5", "6")),
-        ("Which?\nA. a cat\nB. vitamin C. and zinc\nC. none", ("a cat", "vitamin C. and zinc", "none")),
+        ("Which?\nA. a cat\nB. vitamin C, zinc\nC. none", ("a cat", "vitamin C, zinc", "none")),
         ("Is it so? (a) yes (b) no", ("yes", "no")),
         ("Pick: A: $1.50  B: 1/2  C: -3", ("$1.50", "1/2", "-3")),
         ("Plan A. B. Smith asks: which?\nA) x\nB) y", ("x", "y")),
@@ -107,12 +107,13 @@ def test_a_narrow_teacher_shows():
 
 @pytest.mark.real_data
 def test_people_ask_and_mislead_in_many_ways(shared_data):
-    rows = pq.read_table(shared_data / "opentriviaqa.parquet").slice(0, 2000).to_pylist()
-    prompts = [
-        "\n".join([row["text"], *(f"{mark}) {text}" for mark, text in zip("ABCDEF", row["options"]))])
-        for row in rows
-        if row["options"] is not None and len(row["options"]) > 1
-    ]  # fmt: skip
+    table = pq.read_table(shared_data / "opentriviaqa.parquet")
+    rows = table.take(Random(0).sample(range(len(table)), 2000)).to_pylist()
+    prompts = []
+    for row in rows:
+        if row["options"] is not None and len(row["options"]) > 1:
+            marked = zip("ABCDEF", row["options"], strict=False)
+            prompts.append("\n".join([row["text"], *(f"{mark}) {text}" for mark, text in marked)]))
     bank = [read_question(prompt) for prompt in prompts]
     assert sum(bool(question.choices) for question in bank) > 0.98 * len(bank)
     assert distractor_diversity(bank) > 0.5

@@ -85,7 +85,7 @@ def test_shares_lie_between_what_is_equal_and_what_is_near(texts, earlier):
 def test_a_flood_of_near_copies_is_seen_and_stays_cheap():
     flood = [f"{LONG} number {number}" for number in range(3000)]
     assert near_duplicates(flood) == 1
-    assert near_duplicates_across(flood, [f"{LONG} account {at}" for at in range(3000)]) == 1
+    assert near_duplicates_across(flood, [f"{LONG} account {at}" for at in range(3000)]) > 0.97
     assert exact_duplicates(flood) == 0
 
 

@@ -42,7 +42,7 @@ def test_figures_by_hand():
 
 
 def test_sentences_are_counted_between_their_ends():
-    texts = ["", "One", "One. Two!  Three?!", "1. What?"]
+    texts = ["", "One", "One. Two!  Three?! ", "1. What?"]
     sentences = style_figures(texts, words_of(texts), [])[:, -2]
     assert sentences.tolist() == [0, 2, 1, 3]  # sorted by text: "", "1. What?", "One", ...
 

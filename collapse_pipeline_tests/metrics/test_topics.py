@@ -31,10 +31,12 @@ def test_copies_make_no_topics():
 
 
 def test_a_row_that_is_copied_is_no_topic_of_its_own():
-    between = np.array([[0.8, 0.6, 0]], dtype=np.float32)  # nearer to the first group
-    human = np.concatenate([around(0, 25, 1), around(1, 25, 2), np.repeat(between, 999, axis=0)])
-    first, second = (topic_divergence(around(group, 8, 3), human) for group in (0, 1))
-    assert first < 0.1 < second  # 1,024 of the 1,049 rows are in the first group's topic
+    # Two groups rather near each other, and one far row, which joins the nearer group's topic.
+    near = around(0, 25, 1) * 0.8 + around(1, 25, 2) * 0.6
+    far = np.array([[-0.1, 0.1, 1]], dtype=np.float32)
+    human = np.concatenate([around(0, 25, 3), near, np.repeat(far, 999, axis=0)])
+    alone, with_far = topic_divergence(around(0, 8, 4), human), topic_divergence(near, human)
+    assert with_far < 0.1 < alone  # 1,024 of the 1,049 human rows are in its topic
 
 
 @settings(deadline=None, max_examples=10)

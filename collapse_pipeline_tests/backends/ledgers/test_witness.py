@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collapse_pipeline.backends.ledgers.chain import Noted
@@ -63,6 +63,7 @@ def test_a_tail_cut_off_in_the_database_shows_whoever_writes_next(ledger, tmp_pa
     assert [(f.seq, f.fault) for f in ledger.verify()] == [(3, "rewritten"), (4, "cut_off")]
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from(["delete", "edit", "swap"]), min_size=1, max_size=3), st.data())
 def test_whatever_is_done_to_the_rows_is_found(tmp_path_factory, deeds, data):
     home = tmp_path_factory.mktemp("home")
