@@ -2,12 +2,13 @@
 
 import sys
 from datetime import timedelta
+from difflib import get_close_matches
 from time import monotonic
 from typing import Annotated
 
 import typer
 
-from collapse_pipeline.cli_options import AsJson, Config, Home, say
+from collapse_pipeline.cli_options import AsJson, By, Config, Home, Reason, say
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.records import is_day
 from collapse_pipeline.reporting import gates as tables
@@ -16,7 +17,7 @@ from collapse_pipeline.settings import load_settings, parse_overrides, today_utc
 
 def add_to(app: typer.Typer) -> None:
     """Puts these commands into the command line."""
-    for command in (calibrate, gates, explain):
+    for command in (calibrate, gates, explain, accept):
         app.command()(command)
 
 
@@ -122,3 +123,30 @@ def explain(
         names = names or list(settings.corpora)[:1]  # whose error says which nights there are
         said = [explained(shop, name, generation) for name in names]
     say({"generations": said}, as_json, tables.explanation)
+
+
+def accept(
+    gate: Annotated[str, typer.Argument(help="A gate by its name.")],
+    corpus: Annotated[str, typer.Option("--corpus", help="Of which corpus.")],
+    reason: Reason,
+    by: By = None,
+    home: Home = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Says that a gate's breach is known and accepted: from now on it only warns.
+
+    Example: collapse-pipeline accept legacy_suites_only --corpus tickets --reason "no shadow yet"
+    """
+    from collapse_pipeline.backends.gate_files import load_gates
+    from collapse_pipeline.defs.governing import accept_gate
+    from collapse_pipeline.defs.workshop import open_workshop
+
+    settings = load_settings(home, config)
+    names = [known.name for known in load_gates(settings.home)]
+    if gate not in names:
+        near = ", ".join(get_close_matches(gate, names, 3)) or ", ".join(names)
+        raise BadInputError("a gate by its name", repr(gate), f"choose from {near}")
+    with open_workshop(settings) as shop:
+        said = accept_gate(shop, corpus, gate, reason, by or shop.actor)
+    say(said, as_json, tables.accepted)

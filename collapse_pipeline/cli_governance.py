@@ -64,7 +64,7 @@ def lift(
 ) -> None:
     """Takes a frozen component version back into service.
 
-    Example: collapse-pipeline lift plain@3fa2 --reason "looked at 50 rows, all fine" --by ann
+    Example: collapse-pipeline lift plain@3fa2 --reason "looked at 50 rows, all fine"
     """
     from collapse_pipeline.defs.governing import lift as decide
 

@@ -2,9 +2,10 @@
 is to blame, and write all of it down. What follows from it is written by `settle` alone."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 
@@ -19,7 +20,13 @@ from collapse_pipeline.loop.limits import Allotment, allot
 from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.loop.measure import Evidence, measure, rows_of
 from collapse_pipeline.loop.versions import versions_of
-from collapse_pipeline.metrics.evidence import BatchEvidence, JudgedEvidence, MixEvidence, Need
+from collapse_pipeline.metrics.evidence import (
+    BatchEvidence,
+    JudgedEvidence,
+    MixEvidence,
+    Need,
+    Texts,
+)
 from collapse_pipeline.records import GATE_VALUES, Component, derived_seed, samples_table
 
 EXAMPLES = 5
@@ -56,15 +63,21 @@ def gate_asset(
         MEND.format(corpus=record.corpus),
         lambda c: _allotted(shop.settings.home, c.version, depth, record.gates, budget),
     )
-    findings = decide(gates, figures, known, _past(shop, record))
-    rows = [row for finding in findings for row in _rows(record, finding, seen, calibration, depth)]
+    past = _past(shop, record)
+    findings = decide(gates, figures, known, past)
+    nulls = _nulls(calibration, depth, past)
+    rows = [
+        row
+        for finding in findings
+        for row in _rows(record, finding, seen, depth, _blamed(shop, record, finding, seen, nulls))
+    ]
     kept = [r for r in values_of(shop, record) if r["asset"] != asset]
     table = samples_table([*kept, *rows], GATE_VALUES)
     shop.store.replace("gate_values", record.corpus, record.generation, table)
     return findings
 
 
-def values_of(shop: Workshop, record: GeneratorRecord) -> list[dict[str, object]]:
+def values_of(shop: Workshop, record: GeneratorRecord) -> list[dict[str, Any]]:
     """Rows of `gate_values` of this attempt."""
     rows = shop.store.read("gate_values", record.corpus, [record.generation]).to_pylist()
     return [row for row in rows if row["attempt"] == record.attempt]
@@ -130,12 +143,9 @@ def _rows(
     record: GeneratorRecord,
     finding: Finding,
     evidence: Evidence,
-    calibration: Calibration | None,
     depth: int,
+    blamed: Sequence[str],
 ) -> list[dict[str, object]]:
-    blamed: list[str] = []
-    if finding.outcome is Outcome.BREACH:
-        blamed = _blamed(record, finding, evidence, calibration, depth)
     shared = {
         "corpus": record.corpus,
         "generation": record.generation,
@@ -147,7 +157,7 @@ def _rows(
         "outcome": finding.outcome.value,
         "severity": finding.gate.severity,
         "actions": [action.value for action in finding.actions],
-        "blamed": blamed,
+        "blamed": list(blamed),
         "examples": _examples(finding, evidence, blamed),
         "depth": depth,
         "calibration": record.calibration,
@@ -168,30 +178,40 @@ def _rows(
     ]
 
 
+def _nulls(calibration: Calibration | None, depth: int, past: Past) -> dict[str, Sequence[float]]:
+    """What is usual of every statistic: the replicates' values, else those of earlier nights."""
+    before = {name: values for (name, scope), values in past.values.items() if not scope}
+    return before | dict(calibration.nulls.get(str(depth), {}) if calibration else {})
+
+
 def _blamed(
+    shop: Workshop,
     record: GeneratorRecord,
     finding: Finding,
     evidence: Evidence,
-    calibration: Calibration | None,
-    depth: int,
+    nulls: Mapping[str, Sequence[float]],
 ) -> list[str]:
     """Components behind a breach, `kind name@version`, as far as its actions ask for one."""
     actions, versions = set(finding.actions), versions_of(record)
     if Action.FREEZE_JUDGE in actions:
         return list(versions[Component.JUDGE])
-    if not isinstance(evidence, BatchEvidence):
+    if not isinstance(evidence, BatchEvidence) or not actions & {
+        Action.FREEZE_TEMPLATE,
+        Action.FREEZE_TEACHER,
+    }:
         return []
     found = []
-    nulls = calibration.nulls.get(str(depth), {}) if calibration else {}
-    rows = calibration.rows if calibration else 1
-    seed = derived_seed(night_of(record).seed, "blame")
+    # All rows of the batch, so that a version with a small share has enough of them.
+    batch = shop.store.read("synthetic_batch", record.corpus, [record.generation])
+    everything = evidence.on(Texts(batch, evidence.synthetic.embedder))
+    rows, seed = record.gate_rows, derived_seed(night_of(record).seed, "blame")
     if Action.FREEZE_TEMPLATE in actions:
-        template = to_blame(finding.readings, evidence, "template", nulls, rows, seed)
+        template = to_blame(finding.readings, everything, "template", nulls, rows, seed)
         if template is not None:
             found.append(f"template {template}")
-    if not found and actions & {Action.FREEZE_TEMPLATE, Action.FREEZE_TEACHER}:
-        written_by = set(evidence.synthetic.rows["teacher"].to_pylist())
-        teacher = to_blame(finding.readings, evidence, "teacher", nulls, rows, seed)
+    if not found:
+        written_by = set(batch["teacher"].to_pylist())
+        teacher = to_blame(finding.readings, everything, "teacher", nulls, rows, seed)
         if len(written_by) == 1:
             found += versions[Component.TEACHER]
         elif teacher is not None:

@@ -11,7 +11,8 @@ from collapse_pipeline.defs.metadata import markdown, preview, previewed, readab
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.loop.calibrate import Calibration
 from collapse_pipeline.loop.lineage import GeneratorRecord, Happening
-from collapse_pipeline.records import SuiteRecord, TablePin, Template, content_hash
+from collapse_pipeline.loop.versions import version_of
+from collapse_pipeline.records import Component, SuiteRecord, TablePin, Template, content_hash
 
 IN_SERVICE = "component_in_service"
 # Tags of how a night ended. A run that is executed again starts with the tags of the run before
@@ -124,15 +125,17 @@ def _good(null: tuple[float, ...]) -> list[float]:
 
 
 def _versions(record: GeneratorRecord) -> dict[str, str]:
-    settings = record.settings
     calibration = {"gate_calibration": record.calibration} if record.calibration else {}
+    parts = {
+        Component.TEACHER: record.settings["teacher"],
+        Component.JUDGE: record.settings["judge"],
+        Component.MIX_POLICY: record.settings["mix"],
+    }
     return calibration | {
         "human_anchor": record.anchor.digest[:12],
         "eval_suites": record.suites_pin.digest[:12],
         "template_set": " ".join(str(template) for template in record.templates),
-        "teacher": f"{settings['teacher']['kind']}@{_hash(settings['teacher'])}",
-        "judge": f"{settings['judge']['panel']['kind']}@{_hash(settings['judge'])}",
-        "mix_policy": f"{settings['mix']['regime']}@{_hash(settings['mix'])}",
+        **{kind.value: version_of(kind, part).partition(" ")[2] for kind, part in parts.items()},
     }
 
 
@@ -188,7 +191,3 @@ def _template(template: Template) -> dict[str, Any]:
         "weight": template.weight,
         "labels": ", ".join(template.labels) or "every label",
     }
-
-
-def _hash(settings: Any) -> str:
-    return content_hash(str(settings))[:12]

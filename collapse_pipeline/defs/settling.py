@@ -17,7 +17,8 @@ from collapse_pipeline.loop.gate import Action, Outcome
 from collapse_pipeline.loop.govern import Act
 from collapse_pipeline.loop.lineage import GeneratorRecord, Happening, Manifest, Status
 from collapse_pipeline.loop.release import Decision, decide, metrics_of, primary_points
-from collapse_pipeline.records import HUMAN, TablePin, Verdict, content_hash
+from collapse_pipeline.loop.versions import version_of
+from collapse_pipeline.records import HUMAN, Component, Verdict
 
 # Tables of a night, in the order of the sentence.
 NIGHT_TABLES = (
@@ -256,12 +257,8 @@ def _components(shop: Workshop, record: GeneratorRecord) -> dict[str, str]:
         "template_set": " ".join(str(template) for template in record.templates),
         "teacher": " ".join(teachers),
         "judge": " ".join(judges),
-        "mix_policy": content_hash(str(record.settings["mix"]))[:12],
+        "mix_policy": version_of(Component.MIX_POLICY, record.settings["mix"]).partition(" ")[2],
+        "gate_calibration": record.calibration,
         "eval_suites": record.suites_pin.digest[:12],
         "human_anchor": record.anchor.digest[:12],
     }
-
-
-def pins_of(manifest: Manifest) -> dict[str, TablePin]:
-    """A manifest's pins by table."""
-    return {pin.table: pin for pin in manifest.tables}

@@ -1,15 +1,24 @@
 """Blame: which template, teacher or judge a breach comes from.
 
 Every version in a batch is looked at by itself, in draws of one size, for most figures move with
-the number of rows. One is blamed when its own figures are clearly the worst and the batch without
-it is better than the whole. Where none stands out all are alike, and the fault lies above them:
-with the teacher, if templates were looked at.
+the number of rows. The one whose own figures are the worst is blamed where the batch is healed
+without it: a template may be unlike the others and harm nobody, and where its teacher is at fault
+the batch without it is as bad. Two versions at fault hide each other, so as many of the worst are
+left out as heal the batch, as long as a gap lies between them and the rest. Where no such gap
+stands out all are alike, and the fault lies above them: with the teacher, if templates were
+looked at.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import isfinite, sqrt
 from statistics import fmean, stdev
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collapse_pipeline.errors import TooFewSamplesError
 from collapse_pipeline.loop.decide import Reading
 from collapse_pipeline.loop.gate import Condition
 from collapse_pipeline.loop.limits import Scale, least_spread, scaled, side_of
@@ -19,7 +28,8 @@ from collapse_pipeline.metrics.evidence import BatchEvidence, Texts
 from collapse_pipeline.records import derived_seed
 
 FEWEST = 200  # rows of a version; with fewer nobody is blamed
-STANDS_OUT = 3.0  # spreads of the null by which the worst must lead the next, over all conditions
+STANDS_OUT = 3.0  # spreads of the null by which the worst must lead the rest, over all conditions
+HEALED = 0.5  # of the batch's harm; what is left without the worst must be less
 
 
 def to_blame(
@@ -34,9 +44,10 @@ def to_blame(
 
     Args:
         readings: What was found; only conditions that were exceeded count.
-        evidence: The batch that they were found on.
+        evidence: Of the batch that they were found on, best with all its rows.
         column: Whose versions are looked at.
-        nulls: Values of the replicates by statistic.
+        nulls: Values of the replicates by statistic; of a figure without replicates those of
+            earlier nights.
         null_rows: Rows that each of those was measured on.
         seed: Of the draws.
     """
@@ -44,36 +55,27 @@ def to_blame(
     versions = parts(evidence.synthetic, column, FEWEST)
     if not conditions or len(versions) < 2:
         return None
-    size = min(len(texts) for texts in versions.values())
-    equal = {name: _draw(texts, size, seed) for name, texts in versions.items()}
-    own = {
-        name: _harm(conditions, evidence.on(texts), nulls, null_rows)
-        for name, texts in equal.items()
-    }
+
+    def harm(texts: Texts, rows: int) -> float:
+        some = drawn(texts.rows, rows, derived_seed(seed, "blame"))
+        beside = evidence.on(Texts(some, texts.embedder, texts.column))
+        return _harm(conditions, beside, nulls, null_rows)
+
+    size = min(null_rows, *map(len, versions.values()))
+    own = {name: harm(texts, size) for name, texts in versions.items()}
     ranked = sorted(own, key=lambda name: own[name], reverse=True)
-    worst = ranked[0]
-    if own[worst] - own[ranked[1]] < STANDS_OUT:
-        return None
-    everyone = _pooled(list(equal.values()), size, evidence, seed)
-    others = [texts for name, texts in equal.items() if name != worst]
-    without = _pooled(others, size, evidence, seed)
-    better = _harm(conditions, evidence.on(without), nulls, null_rows) < _harm(
-        conditions, evidence.on(everyone), nulls, null_rows
-    )
-    return worst if better else None
+    whole = harm(evidence.synthetic, null_rows)
+    for place, (last, following) in enumerate(pairwise(ranked), 1):
+        if own[last] - own[following] < STANDS_OUT:
+            continue
+        if harm(_without(evidence.synthetic, column, ranked[:place]), null_rows) < HEALED * whole:
+            return ranked[0]
+    return None
 
 
-def _draw(texts: Texts, size: int, seed: int) -> Texts:
-    return Texts(drawn(texts.rows, size, derived_seed(seed, "blame")), texts.embedder, texts.column)
-
-
-def _pooled(texts: Sequence[Texts], size: int, evidence: BatchEvidence, seed: int) -> Texts:
-    """As many rows as each version has, drawn from all of these versions together."""
-    import pyarrow as pa
-
-    rows = pa.concat_tables([part.rows for part in texts])
-    first = evidence.synthetic
-    return _draw(Texts(rows, first.embedder, first.column), size, seed)
+def _without(texts: Texts, column: str, versions: Sequence[str]) -> Texts:
+    out = pc.is_in(texts.rows[column], pa.array(versions, pa.string())).to_numpy()
+    return texts.take(np.flatnonzero(~out).astype(np.int64))
 
 
 def _harm(
@@ -90,7 +92,11 @@ def _harm(
     total = 0.0
     for condition in conditions:
         metric = metric_named(condition.measured)
-        value = scaled(float(metric.compute(evidence.of(condition.column))), metric.scale, rows)
+        try:
+            figure = float(metric.compute(evidence.of(condition.column)))
+        except TooFewSamplesError:  # such as a version whose rows state no fact
+            continue
+        value = scaled(figure, metric.scale, rows)
         known = _scaled(nulls.get(condition.statistic, ()), metric.scale, null_rows)
         if not isfinite(value) or len(known) < 2:
             continue

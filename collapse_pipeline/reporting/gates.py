@@ -28,6 +28,14 @@ def calibration_table(said: Mapping[str, Any]) -> None:
         console.print(f"  depth {depth}: {', '.join(figures)}")
 
 
+def accepted(said: Mapping[str, Any]) -> None:
+    """That a gate's breach was accepted."""
+    console = Console()
+    console.print(
+        f"{said['corpus']}: {said['gate']} only warns from now on, accepted by {said['by']}"
+    )
+
+
 def gates_table(said: Mapping[str, Any]) -> None:
     """Every gate under the asset that it guards, a line a figure."""
     console = Console()

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from collapse_pipeline.defs import checklists
 from collapse_pipeline.defs.component_versions import components, find_version, seen
 from collapse_pipeline.defs.governing import (
     accept_gate,
@@ -15,6 +16,7 @@ from collapse_pipeline.defs.governing import (
     retire,
 )
 from collapse_pipeline.defs.opening import open_generation
+from collapse_pipeline.defs.pins import Part
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.govern import Act
 from collapse_pipeline.loop.versions import versions_of
@@ -95,7 +97,7 @@ def value(statistic, asset="synthetic_batch", outcome="pass", generation=NIGHTS[
 
 def measured(shop, monkeypatch, *others, generation=NIGHTS[1]):
     """Evidence for every dimension; the models of these nights were never trained."""
-    monkeypatch.setattr("collapse_pipeline.defs.checklists.pin_faults", lambda *_: {"student": ""})
+    monkeypatch.setattr(checklists, "pinned_parts", lambda *_: [Part(name="student")])
     values = [value("coverage", generation=generation), *others]
     values.append(value("skeleton_repetition", generation=generation))
     table = samples_table(values, GATE_VALUES)
