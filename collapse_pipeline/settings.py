@@ -24,6 +24,7 @@ from collapse_pipeline.backends.judges.jury import JuryConfig
 from collapse_pipeline.backends.judges.label_consistency import LabelConsistencyConfig
 from collapse_pipeline.backends.judges.likelihood import LikelihoodConfig
 from collapse_pipeline.backends.judges.rules import RulesConfig
+from collapse_pipeline.backends.judges.style import StyleConfig
 from collapse_pipeline.backends.students.gpt import GptConfig
 from collapse_pipeline.backends.students.ngram import NgramConfig
 from collapse_pipeline.backends.students.task import EmbeddingTaskConfig, TfidfTaskConfig
@@ -61,7 +62,7 @@ EmbedderConfig = Annotated[
     StaticEmbedderConfig | MiniLmEmbedderConfig | LsaEmbedderConfig, Field(discriminator="kind")
 ]
 JudgeConfig = Annotated[
-    JuryConfig | LikelihoodConfig | LabelConsistencyConfig | RulesConfig,
+    JuryConfig | LikelihoodConfig | LabelConsistencyConfig | RulesConfig | StyleConfig,
     Field(discriminator="kind"),
 ]
 

@@ -1,5 +1,6 @@
 """Gate files: a YAML list of gates, every fault told with its line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from collapse_pipeline.errors import BadInputError
-from collapse_pipeline.loop.gate import Gate, check_gates
+from collapse_pipeline.loop.gate import Gate, check_condition
 
 SHIPPED = Path(__file__).parents[1] / "config" / "gates.yaml"
 
@@ -39,30 +40,52 @@ def read_gates(path: Path) -> tuple[Gate, ...]:
         raise BadInputError(
             f"a list of gates in {path}", type(data).__name__, "begin with `- name`"
         )
-    gates: list[Gate] = []
+    gates: dict[str, Gate] = {}
     for item, at in zip(data, node.value, strict=True):
-        where = f"{path}, line {at.start_mark.line + 1}"
         _once(at, path)
-        gate = _gate(item, where)
-        try:
-            check_gates([*gates, gate])
-        except BadInputError as fault:
-            raise BadInputError(f"{fault.wanted} ({where})", fault.got, fault.do) from fault
-        gates.append(gate)
-    return tuple(gates)
+        gate = _gate(item, at, path)
+        if gate.name in gates:
+            where = _where(at, ["name"], path)
+            raise BadInputError("one gate a name", f"{gate.name} again in {where}", "rename one")
+        gates[gate.name] = gate
+    return tuple(gates.values())
 
 
-def _gate(item: Any, where: str) -> Gate:
+def _gate(item: Any, at: yaml.Node, path: Path) -> Gate:
+    name = item.get("name", "?") if isinstance(item, dict) else "?"
     try:
-        return Gate.model_validate(item)
+        gate = Gate.model_validate(item)
     except ValidationError as fault:
         first = fault.errors()[0]
-        name = item.get("name", "?") if isinstance(item, dict) else "?"
         place = ".".join(map(str, first["loc"]))
         unknown = first["type"] == "extra_forbidden"
         reason = "unknown name" if unknown else first["msg"].removeprefix("Value error, ")
         got = f"{place}: {reason}" if place else reason
+        where = _where(at, first["loc"], path)
         raise BadInputError(f"a good gate {name} in {where}", got, "mend it") from fault
+    for number, condition in enumerate(gate.of):
+        try:
+            check_condition(gate, condition)
+        except BadInputError as fault:
+            where = _where(at, ["of", number, "metric"], path)
+            raise BadInputError(f"{fault.wanted} ({where})", fault.got, fault.do) from fault
+    return gate
+
+
+def _where(node: yaml.Node, place: Sequence[int | str], path: Path) -> str:
+    """File and line of the deepest part of a place that is written there: a gate with one metric
+    has no `of`."""
+    line = node.start_mark.line
+    for part in place:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == part:
+                    line, node = key.start_mark.line, value
+                    break
+    return f"{path}, line {line + 1}"
 
 
 def _once(node: yaml.Node, path: Path) -> None:
@@ -74,7 +97,7 @@ def _once(node: yaml.Node, path: Path) -> None:
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
-                line = f"{path}, line {key.start_mark.line + 1}"
-                raise BadInputError("every name once", f"{key.value} again in {line}", "drop one")
+                where = f"{path}, line {key.start_mark.line + 1}"
+                raise BadInputError("every name once", f"{key.value} again in {where}", "drop one")
             seen.add(key.value)
             _once(value, path)

@@ -28,7 +28,12 @@ from collapse_pipeline.defs.run_records import pool_of
 from collapse_pipeline.defs.settling import settle
 from collapse_pipeline.defs.stages import STAGES, Outcome
 from collapse_pipeline.defs.workshop import Workshop
-from collapse_pipeline.errors import CollapsePipelineError, OutOfOrderError, TransientError
+from collapse_pipeline.errors import (
+    CollapsePipelineError,
+    LeaseHeldError,
+    OutOfOrderError,
+    TransientError,
+)
 from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.records import TABLES
 
@@ -265,7 +270,9 @@ def clear_failures(
     try:
         yield
     except CollapsePipelineError as fault:
-        if isinstance(fault, TransientError) and context.retry_number < RETRIES:
+        # A sensor that settles a night holds its corpus for a moment.
+        passing = isinstance(fault, TransientError | LeaseHeldError)
+        if passing and context.retry_number < RETRIES:
             context.log.warning(f"trying again in {RETRY_SECONDS} seconds: {fault}")
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from fault
         said = {"wanted": fault.wanted, "got": fault.got, "do": fault.do}

@@ -18,7 +18,7 @@ from collapse_pipeline.loop.lineage import Generation, Status
 # What an event means for the nights to come.
 NEXT: Mapping[str, str] = {
     Act.FROZEN: "{component} {version} is not used until a person lifts it: collapse-pipeline lift "
-    "{version} --corpus {corpus} --reason TEXT",
+    "{version} --kind {component} --corpus {corpus} --reason ...",
     Act.CAP_LOWERED: "the synthetic share stays under {cap:.0%} until a person raises it",
     Act.HUMAN_INFUSED: "human rows of {labels} count more, for two promoted generations",
     Act.REVIEW_RAISED: "{density:.0%} of the kept rows are to be reviewed, for two promoted "

@@ -109,7 +109,8 @@ def show_changes(
         instance: Whose pages.
         shop: The home.
         corpus: Whose components.
-        acts: The kinds of events to show. The check is told anew where one of them is the newest.
+        acts: The kinds of events to show. The check is told anew, of all kinds of events, where
+            there is one of these to show.
         after: The event up to which everything was shown.
 
     Returns:
@@ -127,8 +128,7 @@ def show_changes(
             of_kind = [c for c in new if kind_of(c.cause.component) is kind]
             shown += _observe(instance, corpus, kind, of_kind)
             newest = [c for c in changed if kind_of(c.cause.component) is kind][-1]
-            if newest.cause.act in acts:
-                _tell(instance, governance, kind, newest.cause.seq)
+            _tell(instance, governance, kind, newest.cause.seq)
     return max(cause.seq for cause in governance.of(*acts)), shown
 
 

@@ -11,7 +11,7 @@ from collapse_pipeline.defs.metadata import markdown, preview, previewed, readab
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.loop.calibrate import Calibration
 from collapse_pipeline.loop.lineage import GeneratorRecord, Happening
-from collapse_pipeline.loop.versions import version_of
+from collapse_pipeline.loop.versions import version_of, versions_of
 from collapse_pipeline.records import Component, SuiteRecord, TablePin, Template, content_hash
 
 IN_SERVICE = "component_in_service"
@@ -126,16 +126,22 @@ def _good(null: tuple[float, ...]) -> list[float]:
 
 def _versions(record: GeneratorRecord) -> dict[str, str]:
     calibration = {"gate_calibration": record.calibration} if record.calibration else {}
-    parts = {
+    used = versions_of(record)
+    of_settings = {
         Component.TEACHER: record.settings["teacher"],
         Component.JUDGE: record.settings["judge"],
         Component.MIX_POLICY: record.settings["mix"],
+    }
+    named = {
+        # In generation 0 nobody writes yet: a student that will goes by its settings until then.
+        kind.value: (used[kind][0] if used[kind] else version_of(kind, part)).partition(" ")[2]
+        for kind, part in of_settings.items()
     }
     return calibration | {
         "human_anchor": record.anchor.digest[:12],
         "eval_suites": record.suites_pin.digest[:12],
         "template_set": " ".join(str(template) for template in record.templates),
-        **{kind.value: version_of(kind, part).partition(" ")[2] for kind, part in parts.items()},
+        **named,
     }
 
 

@@ -18,17 +18,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collapse_pipeline.errors import TooFewSamplesError
 from collapse_pipeline.loop.decide import Reading
 from collapse_pipeline.loop.gate import Condition
 from collapse_pipeline.loop.limits import Scale, least_spread, scaled, side_of
-from collapse_pipeline.loop.measure import drawn, parts
+from collapse_pipeline.loop.measure import drawn, figure, parts
 from collapse_pipeline.metrics.catalogue import metric_named
 from collapse_pipeline.metrics.evidence import BatchEvidence, Texts
 from collapse_pipeline.records import derived_seed
 
 FEWEST = 200  # rows of a version; with fewer nobody is blamed
-STANDS_OUT = 3.0  # spreads of the null by which the worst must lead the rest, over all conditions
+# Spreads of the null by which the worst must lead the rest: two of many that are alike differ by
+# three by chance.
+STANDS_OUT = 4.0
 HEALED = 0.5  # of the batch's harm; what is left without the worst must be less
 
 
@@ -84,27 +85,25 @@ def _harm(
     nulls: Mapping[str, Sequence[float]],
     null_rows: int,
 ) -> float:
-    """How far figures lie towards harm, in spreads of their nulls, added up.
+    """How far figures lie towards harm, in spreads of their nulls; the mean over conditions.
 
     The zero is the null's mean at another number of rows: compare draws of one size only.
     """
     rows = len(evidence.synthetic)
-    total = 0.0
+    distances = []
     for condition in conditions:
         metric = metric_named(condition.measured)
-        try:
-            figure = float(metric.compute(evidence.of(condition.column)))
-        except TooFewSamplesError:  # such as a version whose rows state no fact
-            continue
-        value = scaled(figure, metric.scale, rows)
+        found = figure(condition, evidence)  # NaN for a version whose rows state no fact
+        value = scaled(found.value, metric.scale, rows)
         known = _scaled(nulls.get(condition.statistic, ()), metric.scale, null_rows)
         if not isfinite(value) or len(known) < 2:
             continue
-        spread = max(stdev(known), least_spread(metric.scale, null_rows)) * sqrt(null_rows / rows)
-        distance = (value - fmean(known)) / spread
+        centre = fmean(known)
+        spread = max(stdev(known), least_spread(metric.scale, null_rows, centre))
+        distance = (value - centre) / (spread * sqrt(null_rows / rows))
         side = side_of(condition) if condition.bound.calibrated else metric.worse
-        total += {"above": distance, "below": -distance, "either": abs(distance)}[side]
-    return total
+        distances.append({"above": distance, "below": -distance, "either": abs(distance)}[side])
+    return fmean(distances) if distances else 0.0
 
 
 def _scaled(null: Sequence[float], scale: Scale, rows: int) -> list[float]:

@@ -57,9 +57,7 @@ class Calibration(Frozen):
 
     corpus: str
     source: Literal["refits", "pilot"]  # students refitted, or batches of a teacher as it stands
-    facts: Mapping[
-        str, str
-    ]  # hashes of what a change of makes it stale: schema, labels, student ...
+    facts: Mapping[str, str]  # hashes by name: one that changed makes it stale
     human_rows: int  # of which each replicate has four fifths
     rows: int  # drawn of each batch
     seed: int
@@ -130,8 +128,8 @@ def bounds(
         if condition.statistic not in null:
             return f"{condition.statistic} is not calibrated; {mend}"
         metric = metric_named(condition.measured)
-        if metric.asset in DRAWN and rows < calibration.rows:
-            return f"{rows} rows are fewer than the {calibration.rows} of the calibration; {mend}"
+        if metric.asset in DRAWN and rows != calibration.rows:
+            return f"{rows} rows, where the calibration has {calibration.rows}; {mend}"
         side = side_of(condition)
         return prediction_limit(
             null[condition.statistic],
@@ -194,13 +192,14 @@ def figures(
 ) -> dict[str, float]:
     """Every calibrated figure of one turn, by statistic."""
     suite = [gate.model_copy(update={"of": tuple(calibrated_conditions(gate))}) for gate in gates]
-    wanted = [gate for gate in suite if gate.of and not gate.per]
+    wanted = [gate for gate in suite if gate.of]
+    asked = {condition.suite for gate in wanted for condition in gate.of}
     found: dict[str, float] = {}
     seen: dict[str, Evidence] = {
         "synthetic_batch": batch_evidence(parts, human, turn.batch, earlier, rows, seed),
         "judged_batch": JudgedEvidence(Texts(drawn(turn.judged, rows, seed), parts.embedder)),
         "filtered_batch": filtered_evidence(turn),
-        "eval_report": ReportEvidence(_report(parts, turn, suites)),
+        "eval_report": ReportEvidence(_report(parts, turn, [s for s in suites if s.name in asked])),
     }
     for asset, evidence in seen.items():
         own = [gate for gate in wanted if gate.asset == asset]
@@ -244,8 +243,10 @@ def _report(parts: Parts, turn: Turn, suites: Sequence[SuiteRecord]) -> list[dic
     """The perplexity of candidate and baseline on real text, with no interval."""
     policy = evaluate.EvaluatePolicy(written_rows=0, draws=100, primary_rows=10**9)
     models = {evaluate.CANDIDATE: turn.candidate, evaluate.BASELINE: turn.baseline}
-    scored = [suite for suite in suites if suite.name == "standard" and suite.applicable]
-    rows = parts.suites.filter(pc.is_in(parts.suites["suite"], pa.array([s.name for s in scored])))
-    rows = drawn(rows, SUITE_ROWS, 0)
+    scored = [suite for suite in suites if suite.applicable]
+    if not scored:
+        return []
+    own = [parts.suites.filter(pc.equal(parts.suites["suite"], suite.name)) for suite in scored]
+    rows = pa.concat_tables([drawn(rows, SUITE_ROWS, 0) for rows in own])
     nothing = turn.batch.slice(0, 0)
-    return evaluate.evaluate(models, {}, rows, scored, nothing, None, policy, 0) if scored else []
+    return evaluate.evaluate(models, {}, rows, scored, nothing, None, policy, 0)

@@ -83,7 +83,7 @@ def deeds(rows: Sequence[Row], there: InService, verdict: Verdict) -> list[Deed]
     Args:
         rows: GATE_VALUES rows of one attempt.
         there: What the night used.
-        verdict: How the night ends; a promoted night freezes nothing that blocked nothing.
+        verdict: How the night ends, for the record.
     """
     done: list[Deed] = []
     taken: set[str] = set()
@@ -126,7 +126,7 @@ def _act(
             cap = round(max(0.0, there.cap - CAP_STEP), 6)
             return [Deed(Act.CAP_LOWERED, why, {"cap": cap, "gate": gate}, f"cap/{gate}")]
         case Action.INFUSE_HUMAN:
-            labels = dict.fromkeys(there.rare_labels, INFUSED)
+            labels = dict.fromkeys(_aimed(evidence["scope"], there.rare_labels), INFUSED)
             return [
                 Deed(Act.HUMAN_INFUSED, why, {"labels": labels, "gate": gate}, f"infuse/{gate}")
             ]
@@ -139,6 +139,13 @@ def _act(
             return [Deed(Act.REVIEW_REQUIRED, why, {"gate": gate}, f"require/{gate}")]
         case Action.ROLLBACK:
             return []  # settling rolls back by itself: it needs the line
+
+
+def _aimed(scope: str, rare_labels: Sequence[str]) -> Sequence[str]:
+    """Labels whose human rows are to count more: the gate's own, else the rare ones, else all rows
+    of a corpus without labels."""
+    label = scope.removeprefix("label=")
+    return [label] if label != scope else rare_labels or [""]
 
 
 def _freezes(

@@ -4,8 +4,7 @@ A gate is data (`config/gates.yaml`): one metric and its bound, or several that 
 tonight's figures lie within the bounds is said by `decide`; what follows, by `consequence`.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -148,35 +147,31 @@ class Gate(Frozen):
         return self
 
 
-def check_gates(gates: Sequence[Gate]) -> None:
-    """Looks for what no single gate can know.
+def check_condition(gate: Gate, condition: Condition) -> None:
+    """Looks for what a gate cannot know without the catalogue of metrics.
 
     Raises:
-        BadInputError: Two gates of one name, an unknown metric, or one that is measured elsewhere
-            or cannot be split, bounded or read as asked.
+        BadInputError: The metric is unknown or measured elsewhere, or cannot be split, bounded or
+            read as asked.
     """
-    for name, count in Counter(gate.name for gate in gates).items():
-        if count > 1:
-            raise BadInputError("one gate a name", f"{count} named {name}", "rename one")
-    for gate in gates:
-        for condition in gate.of:
-            _check(gate, condition, metric_named(condition.measured))
-
-
-def _check(gate: Gate, condition: Condition, metric: Metric) -> None:
-    suite, per_suite = condition.suite, metric.asset == "eval_report" and metric.per_suite
+    metric = metric_named(condition.measured)
     if metric.asset != gate.asset:
         raise BadInputError(
             f"a metric of {gate.asset} in gate {gate.name}",
             f"{metric.name}, which is measured on {metric.asset}",
             f"set asset: {metric.asset}, or choose another metric",
         )
-    if bool(suite) != per_suite or suite == AUDIT:
+    if bool(condition.suite) != (metric.asset == "eval_report" and metric.per_suite):
         raise BadInputError(
-            f"gate {gate.name} to name a suite"
-            + (f", and not {AUDIT}, which no gate reads" if per_suite else " only where one counts"),
-            f"suite {suite!r} for {metric.name}",
-            "name another suite" if per_suite else "drop `suite`",
+            f"gate {gate.name} to name a suite exactly where its metric has one",
+            f"suite {condition.suite!r} for {metric.name}",
+            "add or drop `suite`",
+        )
+    if condition.suite == AUDIT:
+        raise BadInputError(
+            f"a suite that decides something in gate {gate.name}",
+            f"{AUDIT}, which no gate reads",
+            "name another suite",
         )
     if condition.column != "prompt" and gate.asset != "synthetic_batch":
         raise BadInputError(

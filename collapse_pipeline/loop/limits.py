@@ -5,6 +5,12 @@ is found by drawing nights from the null's own correlations: every gate gets the
 false alarm, as large as the whole suite's budget allows. A gate that votes gets its chance through
 its conditions, whose limits are set so that the vote, not each of them, has it. The limits
 themselves are t prediction limits, which know how few replicates there were.
+
+Correlations of so few replicates are guesses, and both errors cost false alarms. Where one figure
+is enough, figures that seem to move together would get too large a share, so correlations are
+shrunk towards none. Where several must agree, it is those that seem to move apart: there they are
+taken as they are, and never below none. Simulated with 20 replicates, the default suite spent 0.8
+to 1.1 of a budget of 1 in 500, whatever the correlations.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collapse_pipeline.loop.decide import Limit
-from collapse_pipeline.loop.gate import Condition, Gate
+from collapse_pipeline.loop.gate import Condition, Gate, metric_of
 from collapse_pipeline.metrics.catalogue import metric_named
 from collapse_pipeline.ports import FloatVector
 from collapse_pipeline.records import derived_seed
@@ -61,9 +67,14 @@ def unscaled(value: float, scale: Scale, rows: int) -> float:
     return float(np.exp(value)) if scale == "positive" else value
 
 
-def least_spread(scale: Scale, rows: int) -> float:
-    """No null is narrower than counting allows: replicates that all agree are not certainty."""
-    return 0.5 / sqrt(rows) if scale == "share" else 1e-3
+def least_spread(scale: Scale, rows: int, centre: float) -> float:
+    """No null is narrower than this: replicates that all agree are not certainty.
+
+    Shares have the spread that counting has, on their scale; of anything else it is a thousandth.
+    """
+    if scale == "share":
+        return 0.5 / sqrt(rows)
+    return 1e-3 * (abs(centre) or 1.0) if scale == "plain" else 1e-3
 
 
 def prediction_limit(
@@ -90,10 +101,10 @@ def prediction_limit(
     values = values[np.isfinite(values)]
     if len(values) < FEWEST:
         return f"only {len(values)} replicates have a value; {FEWEST} are wanted"
-    spread = max(float(values.std(ddof=1)), least_spread(scale, rows))
+    centre = float(values.mean())
+    spread = max(float(values.std(ddof=1)), least_spread(scale, rows, centre))
     one_sided = chance / 2 if side == "either" else chance
     reach = float(stats.t.isf(one_sided, len(values) - 1)) * spread * sqrt(1 + 1 / len(values))
-    centre = float(values.mean())
     low = unscaled(centre - reach, scale, rows) if side != "above" else None
     high = unscaled(centre + reach, scale, rows) if side != "below" else None
     middle = unscaled(centre, scale, rows)
@@ -118,8 +129,8 @@ def allot(
     """
     wanted = {c.statistic for gate in gates for c in calibrated_conditions(gate)}
     names = sorted(wanted & set(nulls))
-    drawn = _drawn_nights(names, nulls, rows, seed) if names else np.empty((DRAWS, 0))
-    nights = dict(zip(names, drawn.T, strict=True))
+    matrix = correlations(nulls, names, rows)
+    nights = dict(zip(names, _drawn_nights(_shrunk(matrix), seed).T, strict=True))
     votes = {gate.name: vote for gate in gates if (vote := _vote(gate, nights)) is not None}
     blocking = [votes[g.name] for g in gates if g.severity == "block" and g.name in votes]
     # A night raises a false alarm when its rarest vote is rarer than the chance of every gate.
@@ -127,11 +138,13 @@ def allot(
     per_gate = min(budget, float(np.quantile(rarest, budget)))
     chances: dict[tuple[str, Side], float] = {}
     for gate in gates:
-        if gate.name not in votes:
-            continue
-        threshold = float(np.quantile(votes[gate.name], 1 - per_gate))
-        for key, chance in _chances(gate, nights, threshold, per_gate).items():
+        own = [c for c in calibrated_conditions(gate) if c.statistic in nights]
+        at = [names.index(condition.statistic) for condition in own]
+        sides = [side_of(condition) for condition in own]
+        of_gate = _chances(sides, gate.any, matrix[np.ix_(at, at)], per_gate, seed)
+        for condition, side, chance in zip(own, sides, of_gate, strict=True):
             # A figure that two gates read keeps the wider limit, so that neither overspends.
+            key = condition.statistic, side
             chances[key] = min(chance, chances.get(key, 1.0))
     return Allotment(chances, per_gate, float((rarest <= per_gate).mean()))
 
@@ -147,29 +160,38 @@ def side_of(condition: Condition) -> Side:
 
 
 def correlations(nulls: Mapping[str, Sequence[float]], names: Sequence[str], rows: int) -> Matrix:
-    """(n, n) correlations of figures over replicates on their scales, shrunk towards none."""
+    """(n, n) correlations of figures over replicates, on the scales of the figures.
+
+    A replicate without a figure counts as the mean; a figure that never varies goes with none.
+    """
     columns = []
     for name in names:
-        scale = metric_named(name.partition("@")[0].partition(".")[0]).scale
+        scale = metric_of(name).scale
         column = np.array([scaled(value, scale, rows) for value in nulls[name]], dtype=np.float64)
         good = np.isfinite(column)
         column = np.where(good, column, column[good].mean() if good.any() else 0.0)
         columns.append(column)
-    values = np.array(columns)
+    values = np.array(columns).reshape(len(names), -1)
     spread = values.std(axis=1, keepdims=True)
     unit = (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    matrix: Matrix = (1 - SHRINKAGE) * (unit @ unit.T) / values.shape[1]
+    matrix: Matrix = unit @ unit.T / max(values.shape[1], 1)
     np.fill_diagonal(matrix, 1.0)
     return matrix
 
 
-def _drawn_nights(
-    names: Sequence[str], nulls: Mapping[str, Sequence[float]], rows: int, seed: int
-) -> Matrix:
-    """(DRAWS, n) standard normal figures of healthy nights, correlated as the replicates are."""
-    root = np.linalg.cholesky(correlations(nulls, names, rows))
+def _shrunk(matrix: Matrix) -> Matrix:
+    return (1 - SHRINKAGE) * matrix + SHRINKAGE * np.eye(len(matrix))
+
+
+def _drawn_nights(matrix: Matrix, seed: int) -> Matrix:
+    """(DRAWS, n) standard normal figures of healthy nights with these correlations, or with the
+    nearest that there can be."""
+    values, vectors = np.linalg.eigh(matrix)
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    root /= np.sqrt((root**2).sum(axis=1, keepdims=True))
     rng = np.random.default_rng(derived_seed("allot", seed))
-    return rng.standard_normal((DRAWS, len(names))) @ root.T
+    nights: Matrix = rng.standard_normal((DRAWS, len(matrix))) @ root.T
+    return nights
 
 
 def _vote(gate: Gate, nights: Mapping[str, FloatVector]) -> FloatVector | None:
@@ -180,10 +202,13 @@ def _vote(gate: Gate, nights: Mapping[str, FloatVector]) -> FloatVector | None:
         for condition in calibrated_conditions(gate)
         if condition.statistic in nights
     ]
-    if not harm:
-        return None
-    decisive: FloatVector = np.sort(harm, axis=0)[-min(gate.any, len(harm))]
-    return decisive
+    return _decisive(np.array(harm), gate.any) if harm else None
+
+
+def _decisive(harm: Matrix, votes: int) -> FloatVector:
+    """(DRAWS,) of figures (n, DRAWS) the `votes`-th furthest towards harm."""
+    found: FloatVector = np.sort(harm, axis=0)[-min(votes, len(harm))]
+    return found
 
 
 def _harm(figures: FloatVector, side: Side) -> FloatVector:
@@ -198,17 +223,30 @@ def _rarity(vote: FloatVector) -> FloatVector:
 
 
 def _chances(
-    gate: Gate, nights: Mapping[str, FloatVector], threshold: float, per_gate: float
-) -> dict[tuple[str, Side], float]:
-    """Each calibrated condition's own chance when the gate as a whole has its own."""
+    sides: Sequence[Side], votes: int, matrix: Matrix, chance: float, seed: int
+) -> list[float]:
+    """The chance of every figure of a gate when the gate as a whole has this one.
+
+    Args:
+        sides: (n_figures,), where harm lies for each.
+        votes: How many figures make a breach.
+        matrix: (n_figures, n_figures), their correlations.
+        chance: Of the gate on a healthy night.
+        seed: Of the drawn nights.
+    """
     from scipy import stats
 
-    conditions = [c for c in calibrated_conditions(gate) if c.statistic in nights]
-    sides = [side_of(condition) for condition in conditions]
-    if len(conditions) == 1:
-        return {(conditions[0].statistic, sides[0]): per_gate}
-    tail = float(stats.norm.sf(threshold))
-    return {
-        (condition.statistic, side): tail * (2 if side == "either" else 1)
-        for condition, side in zip(conditions, sides, strict=True)
-    }
+    if len(sides) < 2:
+        return [chance for _ in sides]
+    signs = np.array([-1.0 if side == "below" else 1.0 for side in sides])
+    either = np.array([side == "either" for side in sides])
+    towards = matrix * np.outer(signs, signs)
+    if votes > 1:
+        both_ways = either[:, None] | either
+        matrix = np.where(both_ways, np.abs(towards), np.maximum(towards, 0.0))
+    else:
+        matrix = _shrunk(towards)
+    nights = _drawn_nights(matrix, seed).T
+    decisive = _decisive(np.where(either[:, None], np.abs(nights), nights), votes)
+    tail = float(stats.norm.sf(np.quantile(decisive, 1 - chance)))
+    return [2 * tail if side == "either" else tail for side in sides]

@@ -70,9 +70,7 @@ def measure(
     return figures
 
 
-def _why_not(
-    condition: Condition, applies: Collection[Need], suites: Sequence[SuiteRecord]
-) -> str:
+def _why_not(condition: Condition, applies: Collection[Need], suites: Sequence[SuiteRecord]) -> str:
     """Why a condition does not apply, "" where it does."""
     wanted = [*metric_named(condition.measured).needs]
     wanted += [Need.RESPONSES] if condition.column == "response" else []

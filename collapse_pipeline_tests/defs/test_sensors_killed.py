@@ -14,10 +14,7 @@ from collapse_pipeline_tests.defs.house import causes, first_night, stopped_nigh
 
 PATIENCE = 200.0  # seconds until a daemon has loaded the code and ticked
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:Specifying a partitions_def on an AssetCheckSpec"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,17 @@ def test_a_flood_of_near_copies_is_seen_and_stays_cheap():
     assert exact_duplicates(flood) == 0
 
 
+def test_a_bucket_is_gone_through_up_to_a_number(monkeypatch):
+    keys, others = np.array([5, 7, 6]), np.array([7, 5, 4, 5, 5])
+
+    def pairs():
+        return list(zip(*(side.tolist() for side in repetition._met(keys, others)), strict=True))
+
+    assert pairs() == [(0, 1), (0, 3), (0, 4), (1, 0)]
+    monkeypatch.setattr(repetition, "REACH", 2)
+    assert pairs() == [(0, 1), (0, 3), (1, 0)]
+
+
 @pytest.mark.real_data
 def test_no_near_copy_is_missed_that_all_pairs_find(shared_data):
     texts = pq.read_table(shared_data / "banking77.parquet")["text"].to_pylist()

@@ -55,6 +55,14 @@ def test_ratio_across_by_hand():
         nearest_neighbour_ratio_across(HAND[:0], HAND)
 
 
+def test_a_row_known_to_be_near_still_finds_its_others(monkeypatch):
+    # 2 is like 0 and like 1, which are not alike; it meets them one after the other
+    monkeypatch.setattr(blocks, "BLOCK", 1)
+    rows = unit([[1, -0.3], [1, 0.3], [1, 0]])
+    assert nearest_neighbour_ratio(rows) == 1
+    assert nearest_neighbour_ratio(rows[:2]) == 0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_large_batch_is_drawn_from(seed, monkeypatch):
     rows = clustered(300, 300, 0.3, seed)

@@ -11,13 +11,15 @@ from pydantic import Field, model_validator
 from collapse_pipeline.backends.judges.label_consistency import LabelConsistencyConfig
 from collapse_pipeline.backends.judges.likelihood import LikelihoodConfig
 from collapse_pipeline.backends.judges.rules import RulesConfig
+from collapse_pipeline.backends.judges.style import StyleConfig
 from collapse_pipeline.ports import Bench, Judge, Judgement
 from collapse_pipeline.records import Frozen, canonical_json, content_hash
 
 Member = Annotated[
-    RulesConfig | LikelihoodConfig | LabelConsistencyConfig, Field(discriminator="kind")
+    RulesConfig | LikelihoodConfig | LabelConsistencyConfig | StyleConfig,
+    Field(discriminator="kind"),
 ]
-MemberKind = Literal["rules", "likelihood", "label_consistency"]
+MemberKind = Literal["rules", "likelihood", "label_consistency", "style"]
 
 
 class JuryConfig(Frozen):

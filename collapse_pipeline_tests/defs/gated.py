@@ -1,0 +1,124 @@
+"""Small nights under gates that surely pass or surely breach, through the stages and without
+Dagster: for tests of what gates see, say and cause."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from collapse_pipeline.defs import calibrating
+from collapse_pipeline.defs.gating import gate_asset
+from collapse_pipeline.defs.opening import open_generation
+from collapse_pipeline.defs.settling import settle
+from collapse_pipeline.defs.stages import STAGES
+from collapse_pipeline.defs.workshop import Workshop, arrived, open_workshop
+from collapse_pipeline.loop.calibrate import Calibration
+from collapse_pipeline.loop.lineage import GeneratorRecord, Manifest
+from collapse_pipeline.records import labels_of
+from collapse_pipeline.settings import load_settings, merge
+
+CORPUS = "customer_service"
+NIGHTS = [f"2026-10-{day:02}" for day in range(1, 9)]
+ARRIVAL = {"rows": 1200, "eval_share": 0.4, "initial_rows": 400, "nightly_rows": 10}
+SETTINGS: Mapping[str, Any] = {
+    "teacher": {"kind": "simulated"},
+    "generate": {"rows": 240},
+    "judge": {"panel": {"kind": "rules"}},
+    "filter": {"embedder": None},
+    "mix": {"synthetic_weight": 1.0},
+    "evaluate": {"written_rows": 20, "primary_rows": 100, "draws": 100},
+    "gates": {"rows": 100, "replicates": 8},
+    "release": {"enforce": False},
+}
+TEMPLATES = {"plain": "Write about {{ intent }}.", "terse": "In five words: {{ intent }}."}
+# What the release checklist takes for evidence of the batch; it always passes.
+EVIDENCE = [
+    {"name": "lengths", "metric": "length_divergence", "bound": {"at_most": 9}},
+    {"name": "copies", "metric": "exact_duplicates", "bound": {"at_most": 1}},
+]
+
+
+def gate(name: str, at_most: float, severity: str = "block", **more: Any) -> dict[str, Any]:
+    """A gate that needs no calibration: a share of duplicates lies between 0 and 1."""
+    own = {"metric": "exact_duplicates", "bound": {"at_most": at_most}}
+    return {"name": name, "severity": severity, "why": f"Why {name}."} | own | more
+
+
+FIRES = gate("fires", -1)
+
+
+def write_gates(home: Path, gates: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Makes these the home's gates, beside those that always pass."""
+    usual = {"asset": "synthetic_batch", "why": "It stays quiet."}
+    rows = [usual | dict(one) for one in (*EVIDENCE, *gates)]
+    (home / "gates.yaml").write_text(yaml.safe_dump(rows), "utf-8")
+
+
+def write_templates(home: Path, texts: Mapping[str, str]) -> None:
+    folder = home / "templates" / CORPUS
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / f"{name}.j2").write_text(f"---\nname: {name}\n---\n{text}", "utf-8")
+
+
+def shop_in(home: Path, **settings: Any) -> Workshop:
+    """A workshop in a home whose one small corpus has these settings on top of the usual ones."""
+    own = home / "corpora.yaml"  # there once the corpus was taken in
+    items = yaml.safe_load(own.read_text("utf-8")) if own.exists() else {}
+    item = items.get(CORPUS, {"world": CORPUS, "arrival": ARRIVAL})
+    item["settings"] = merge(SETTINGS, settings)
+    own.write_text(yaml.safe_dump({CORPUS: item}), "utf-8")
+    return open_workshop(load_settings(home), actor="cron")
+
+
+def first_night(home: Path, **settings: Any) -> Path:
+    """Runs generation 0, which no gate reads; the home is then copied for every test."""
+    write_templates(home, TEMPLATES)
+    write_gates(home)
+    with shop_in(home, **settings) as shop:
+        run_night(shop, NIGHTS[0])
+    return home
+
+
+def calibrate_by_hand(
+    shop: Workshop, nulls: Mapping[str, Mapping[str, Sequence[float]]], **other: Any
+) -> Calibration:
+    """Puts a calibration in force that holds for the first night's rows and these settings."""
+    settings = shop.settings.corpus(CORPUS)
+    human = arrived(shop.store.read("human_anchor", CORPUS), NIGHTS[1], settings)
+    made = Calibration(
+        **{
+            "corpus": CORPUS,
+            "source": "refits",
+            "facts": calibrating.facts_of(settings, labels_of(human)),
+            "human_rows": human.num_rows,
+            "rows": 100,
+            "seed": 17,
+            "nulls": nulls,
+        }
+        | other
+    )
+    calibrating.keep(shop.settings.home, made)
+    calibrating.put_in_force(shop, made, "by hand")
+    return made
+
+
+def work(shop: Workshop, record: GeneratorRecord, until: str = "") -> None:
+    """The stages of an open night and their gates; a gate that blocks ends it, as in the job."""
+    enforced = shop.settings.corpus(CORPUS).gates.enforce
+    accepted = shop.governance(CORPUS).accepted
+    for name, stage in STAGES.items():
+        stage(shop, record)
+        found = gate_asset(shop, record, name)
+        stops = any(finding.blocks and finding.gate.name not in accepted for finding in found)
+        if name == until or (enforced and stops):
+            return
+
+
+def run_night(shop: Workshop, day: str, again: bool = False) -> Manifest:
+    """One night from its opening to its decision."""
+    work(shop, open_generation(shop, CORPUS, day, again=again))
+    return settle(shop, CORPUS, day)
