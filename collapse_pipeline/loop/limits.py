@@ -164,17 +164,13 @@ def correlations(nulls: Mapping[str, Sequence[float]], names: Sequence[str], row
 
     A replicate without a figure counts as the mean; a figure that never varies goes with none.
     """
-    columns = []
-    for name in names:
+    columns = np.zeros((len(names), max((len(nulls[name]) for name in names), default=1)))
+    for row, name in zip(columns, names, strict=True):
         scale = metric_of(name).scale
         column = np.array([scaled(value, scale, rows) for value in nulls[name]], dtype=np.float64)
         good = np.isfinite(column)
-        column = np.where(good, column, column[good].mean() if good.any() else 0.0)
-        columns.append(column)
-    values = np.array(columns).reshape(len(names), -1)
-    spread = values.std(axis=1, keepdims=True)
-    unit = (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    matrix: Matrix = unit @ unit.T / max(values.shape[1], 1)
+        if column[good].std() > 0:
+            row[good] = (column[good] - column[good].mean()) / column[good].std()
     np.fill_diagonal(matrix, 1.0)
     return matrix
 
