@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pyarrow.compute as pc
 
+from collapse_pipeline.defs.corpora import SUITE_ADDED
 from collapse_pipeline.defs.gating import MEND
 from collapse_pipeline.defs.pins import Part
 from collapse_pipeline.defs.workshop import Workshop, pinned_settings
@@ -15,7 +16,7 @@ from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.metrics.evidence import ReleaseEvidence
 from collapse_pipeline.records import SYNTHETIC, Component, days_before
 
-OUTSIDE = ("shadow", "long_tail", SuiteKind.EXTERNAL.value)
+OUTSIDE = ("shadow", "long_tail")
 
 
 def release_evidence(
@@ -51,16 +52,24 @@ def release_evidence(
 def outside_suites(shop: Workshop, record: GeneratorRecord) -> int:
     """Shadow, long-tail and external suites that apply tonight and are recent enough.
 
-    A window is as old as its month, what was frozen once as old as the corpus's first night.
+    A window is as old as its month, what was added the day that it was, and what was frozen with
+    the corpus as old as its first night.
     """
+    added = {
+        (suite["name"], suite["version"]): event.at[:10]
+        for event in shop.ledger.events(corpus=record.corpus, kinds=[SUITE_ADDED])
+        for suite in event.payload["suites"]
+        if suite["name"] not in (SuiteKind.CROSS_DOMAIN, SuiteKind.OUT_OF_SCOPE)
+    }
     oldest = days_before(record.generation, pinned_settings(record).gates.suite_days)
     nights = sorted(shop.line(record.corpus).generations)
     first = nights[0] if nights else record.generation
     count = 0
     for suite in record.suites:
         window, dot, _ = suite.version.partition(".")
-        born = f"{window}-28" if dot else first
-        outside = suite.name in OUTSIDE or suite.name.startswith(SuiteKind.EXTERNAL.value)
+        external = added.get((suite.name, suite.version))
+        born = f"{window}-28" if dot else external or first
+        outside = suite.name in OUTSIDE or external is not None
         count += suite.applicable and outside and born >= oldest
     return count
 

