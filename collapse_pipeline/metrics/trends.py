@@ -5,7 +5,7 @@ from math import log
 
 import numpy as np
 
-from collapse_pipeline.metrics.evidence import NAN, Metric, ReportEvidence
+from collapse_pipeline.metrics.evidence import NAN, Metric, Need, ReportEvidence
 from collapse_pipeline.metrics.standing import CANDIDATE, SYNTHETIC_ROWS
 
 WINDOW = 12  # generations that a trend is sought over
@@ -156,6 +156,7 @@ METRICS = (
         worse="above",
         meaning="Whether written text became easier to predict while real or rare text did not.",
         scale="share",
+        needs=(Need.EARLIER,),
         per_suite=False,
     ),
 )
