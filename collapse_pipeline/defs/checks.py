@@ -18,7 +18,7 @@ from collapse_pipeline.loop.lineage import GeneratorRecord
 
 SETTLED_WITH_THE_NIGHT = "release"  # its gates are read by `settle`, and only shown here
 HUMAN_ONLY = "generation 0 trains on human rows only"
-NOT_MEASURED = "the night had no such gate when it opened, or no part with rows enough"
+TOO_LATE = "the night had no such gate when it opened"
 
 
 def gate_checks(
@@ -82,7 +82,7 @@ def _result(
         "generation": record.generation,
         "attempt": record.attempt,
         "outcome": own[0]["outcome"] if own else Outcome.NOT_APPLICABLE.value,
-        "why_not": "" if own else NOT_MEASURED if record.ordinal else HUMAN_ONLY,
+        "why_not": "" if own else TOO_LATE if record.ordinal else HUMAN_ONLY,
         "calibration": record.calibration,
     }
     telling = [row for row in breached if row["exceeded"]] or own

@@ -14,6 +14,7 @@ from collapse_pipeline.loop.calibrate import reasons
 from collapse_pipeline.loop.contamination import eval_overlaps
 from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.loop.measure import Evidence, drawn
+from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.metrics.evidence import (
     BatchEvidence,
     FilteredEvidence,
@@ -22,7 +23,7 @@ from collapse_pipeline.metrics.evidence import (
     ReportEvidence,
     Texts,
 )
-from collapse_pipeline.records import SYNTHETIC, derived_seed
+from collapse_pipeline.records import SYNTHETIC, Component, derived_seed
 
 HISTORY = 12  # generations that trends and persistence look back on
 
@@ -52,11 +53,15 @@ def batch_evidence(shop: Workshop, record: GeneratorRecord) -> BatchEvidence:
 
 
 def judged_evidence(shop: Workshop, record: GeneratorRecord) -> JudgedEvidence:
-    """What the judge said of tonight's rows and of the gold rows, tonight and before."""
+    """What the judge said of tonight's rows, and of the gold rows tonight and in the newest
+    release that it judged."""
     seed = derived_seed(record.seed, record.corpus, "gates")
     judged = shop.store.read("judged_batch", record.corpus, [record.generation])
     gold = shop.store.read("judged_gold", record.corpus, [record.generation])
-    before = shop.store.read("judged_gold", record.corpus, list(record.line[-1:]))
+    known = shop.line(record.corpus).generations
+    judge = versions_of(record)[Component.JUDGE]
+    same = [n for n in record.line if versions_of(known[n].record)[Component.JUDGE] == judge]
+    before = shop.store.read("judged_gold", record.corpus, same[-1:])
     return JudgedEvidence(
         Texts(drawn(judged, record.gate_rows, seed)),
         Texts(gold) if gold.num_rows else None,

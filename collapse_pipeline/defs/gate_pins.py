@@ -12,8 +12,9 @@ from collapse_pipeline.defs.replicates import applying, rows_drawn
 from collapse_pipeline.defs.workshop import Workshop, arrived
 from collapse_pipeline.loop.calibrate import Calibration, faults
 from collapse_pipeline.loop.lineage import Line
+from collapse_pipeline.loop.versions import version_of, versions_of
 from collapse_pipeline.metrics.evidence import Need
-from collapse_pipeline.records import Template, labels_of
+from collapse_pipeline.records import Component, Template, labels_of
 from collapse_pipeline.settings import CorpusSettings
 
 STAGE_LOG = logging.getLogger("collapse_pipeline.stages")
@@ -71,7 +72,9 @@ def _of_the_line(
     wrote = [g for g in before.releases if g.manifest and g.manifest.rows.get("filtered_batch")]
     if wrote:
         yield Need.EARLIER
-        yield Need.GOLD
+    judge = version_of(Component.JUDGE, settings.judge.model_dump(mode="json"))
+    if any(judge in versions_of(g.record)[Component.JUDGE] for g in wrote):
+        yield Need.GOLD  # another judge has another scale: it did not change its mind
     if len({settings.teacher.kind, *(g.record.settings["teacher"]["kind"] for g in wrote)}) > 1:
         yield Need.TEACHERS
     if len(templates) > 1:

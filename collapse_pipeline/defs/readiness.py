@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pyarrow.compute as pc
 
+from collapse_pipeline.defs.choosing import STUDENT
 from collapse_pipeline.defs.corpora import SUITE_ADDED
 from collapse_pipeline.defs.gating import MEND
 from collapse_pipeline.defs.pins import Part
@@ -75,17 +76,27 @@ def outside_suites(shop: Workshop, record: GeneratorRecord) -> int:
 
 
 def changed_since(shop: Workshop, record: GeneratorRecord) -> str | None:
-    """The newest generation, tonight's or an earlier one, that used a template, judge or teacher
-    which the one before it did not. A student that writes is new every night and does not count."""
+    """The generation that first used the newest of tonight's templates, judge and teacher; None
+    where all of them are as old as the first batch.
+
+    What is not in use tonight wants no review: a frozen template wrote none of its rows. A student
+    that writes is new every night and does not count.
+    """
     line = shop.line(record.corpus).before(record.generation).active
     records = [g.record for g in line if g.record.ordinal] + [record]
-    for earlier, later in zip(reversed(records[:-1]), reversed(records[1:]), strict=True):
-        before, after = versions_of(earlier), versions_of(later)
-        for kind in (Component.TEMPLATE, Component.JUDGE, Component.TEACHER):
-            fresh = set(after[kind]) - set(before[kind])
-            if any(not version.startswith("teacher student@") for version in fresh):
-                return later.generation
-    return None
+    first: dict[str, str] = {}
+    for one in records:
+        for version in _reviewed(one):
+            first.setdefault(version, one.generation)
+    newest = max((first[version] for version in _reviewed(record)), default="")
+    return newest if newest > records[0].generation else None
+
+
+def _reviewed(record: GeneratorRecord) -> list[str]:
+    """The versions of a night whose rows a person should have seen."""
+    versions = versions_of(record)
+    kinds = (Component.TEMPLATE, Component.JUDGE, Component.TEACHER)
+    return [v for kind in kinds for v in versions[kind] if not v.startswith(STUDENT)]
 
 
 def nights_alone(shop: Workshop, record: GeneratorRecord) -> int:

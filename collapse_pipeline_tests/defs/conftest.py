@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from collapse_pipeline.settings import load_settings
-from collapse_pipeline_tests.defs.gated import first_night
+from collapse_pipeline_tests.defs.gated import first_night, stopped_night
 
 SMALL = """
 defaults:
@@ -75,6 +75,15 @@ def first(tmp_path_factory) -> Path:
 def gated_home(first, tmp_path) -> Path:
     """The same for one test."""
     return Path(shutil.copytree(first, tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def stopped(first, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A home with two corpora, of which a gate stopped one; and how the command ended. To be read
+    only."""
+    home = tmp_path_factory.mktemp("stopped") / "home"
+    shutil.copytree(first, home)
+    return home, stopped_night(home)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 Dagster: for tests of what gates see, say and cause."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from collapse_pipeline.defs.stages import STAGES
 from collapse_pipeline.defs.workshop import Workshop, arrived, open_workshop
 from collapse_pipeline.loop.calibrate import Calibration
 from collapse_pipeline.loop.lineage import GeneratorRecord, Manifest
-from collapse_pipeline.records import labels_of
-from collapse_pipeline.settings import load_settings, merge
+from collapse_pipeline.records import days_before, labels_of
+from collapse_pipeline.settings import load_settings, merge, today_utc
 
 CORPUS = "customer_service"
-NIGHTS = [f"2026-10-{day:02}" for day in range(1, 9)]
+BOTH = (CORPUS, "question_bank")
+NIGHTS = [days_before(today_utc(), days) for days in range(8, 0, -1)]
 ARRIVAL = {"rows": 1200, "eval_share": 0.4, "initial_rows": 400, "nightly_rows": 10}
 SETTINGS: Mapping[str, Any] = {
     "teacher": {"kind": "simulated"},
@@ -47,6 +50,17 @@ def gate(name: str, at_most: float, severity: str = "block", **more: Any) -> dic
 
 
 FIRES = gate("fires", -1)
+# Only questions with answers to choose from have this figure.
+STOPS_QUESTIONS = {
+    "name": "questions_fire",
+    "metric": "question_form_diversity",
+    "bound": {"at_most": -1},
+    "severity": "block",
+    "actions": ["freeze_template", "raise_review"],
+    "why": "It fires wherever there are questions.",
+}
+ENTROPY = gate("entropy", 0) | {"metric": "unigram_entropy", "bound": {"calibrated": "below"}}
+HEALTHY = [6.0, 7.0, 8.0, 7.0, 6.0, 8.0, 7.0, 7.0]  # wide: no batch lies below
 
 
 def write_gates(home: Path, gates: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -66,12 +80,19 @@ def write_templates(home: Path, texts: Mapping[str, str]) -> None:
 
 def shop_in(home: Path, **settings: Any) -> Workshop:
     """A workshop in a home whose one small corpus has these settings on top of the usual ones."""
-    own = home / "corpora.yaml"  # there once the corpus was taken in
-    items = yaml.safe_load(own.read_text("utf-8")) if own.exists() else {}
-    item = items.get(CORPUS, {"world": CORPUS, "arrival": ARRIVAL})
-    item["settings"] = merge(SETTINGS, settings)
-    own.write_text(yaml.safe_dump({CORPUS: item}), "utf-8")
+    set_corpora(home, [CORPUS], settings)
     return open_workshop(load_settings(home), actor="cron")
+
+
+def set_corpora(home: Path, corpora: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Makes these the home's corpora, small and with these settings on top of the usual ones."""
+    own = home / "corpora.yaml"  # there once a corpus was taken in
+    items = yaml.safe_load(own.read_text("utf-8")) if own.exists() else {}
+    for corpus in corpora:
+        begins = {"world": corpus, "arrival": ARRIVAL, "first_generation": NIGHTS[0]}
+        items.setdefault(corpus, begins)
+        items[corpus]["settings"] = merge(SETTINGS, settings)
+    own.write_text(yaml.safe_dump(items), "utf-8")
 
 
 def first_night(home: Path, **settings: Any) -> Path:
@@ -83,15 +104,41 @@ def first_night(home: Path, **settings: Any) -> Path:
     return home
 
 
+def stopped_night(home: Path) -> subprocess.CompletedProcess[str]:
+    """Two corpora through the command `run`, of which a gate stops the second's second night.
+
+    Returns:
+        How the command ended, with its JSON document.
+    """
+    set_corpora(home, BOTH, {})
+    write_gates(home, [STOPS_QUESTIONS, gate("warns", -1, "warn"), ENTROPY])
+    with open_workshop(load_settings(home), actor="cron") as shop:
+        run_night(shop, NIGHTS[0], corpus=BOTH[1])
+        for corpus in BOTH:
+            calibrate_by_hand(shop, {"1": {"unigram_entropy": HEALTHY}}, corpus)
+    program = "from collapse_pipeline.cli import main; main()"
+    asked = ["run", "--from", NIGHTS[1], "--generations", "1", "--home", str(home), "--json"]
+    return subprocess.run(
+        [sys.executable, "-c", program, *asked],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 def calibrate_by_hand(
-    shop: Workshop, nulls: Mapping[str, Mapping[str, Sequence[float]]], **other: Any
+    shop: Workshop,
+    nulls: Mapping[str, Mapping[str, Sequence[float]]],
+    corpus: str = CORPUS,
+    **other: Any,
 ) -> Calibration:
     """Puts a calibration in force that holds for the first night's rows and these settings."""
-    settings = shop.settings.corpus(CORPUS)
-    human = arrived(shop.store.read("human_anchor", CORPUS), NIGHTS[1], settings)
+    settings = shop.settings.corpus(corpus)
+    human = arrived(shop.store.read("human_anchor", corpus), NIGHTS[1], settings)
     made = Calibration(
         **{
-            "corpus": CORPUS,
+            "corpus": corpus,
             "source": "refits",
             "facts": calibrating.facts_of(settings, labels_of(human)),
             "human_rows": human.num_rows,
@@ -108,8 +155,8 @@ def calibrate_by_hand(
 
 def work(shop: Workshop, record: GeneratorRecord, until: str = "") -> None:
     """The stages of an open night and their gates; a gate that blocks ends it, as in the job."""
-    enforced = shop.settings.corpus(CORPUS).gates.enforce
-    accepted = shop.governance(CORPUS).accepted
+    enforced = shop.settings.corpus(record.corpus).gates.enforce
+    accepted = shop.governance(record.corpus).accepted
     for name, stage in STAGES.items():
         stage(shop, record)
         found = gate_asset(shop, record, name)
@@ -118,7 +165,7 @@ def work(shop: Workshop, record: GeneratorRecord, until: str = "") -> None:
             return
 
 
-def run_night(shop: Workshop, day: str, again: bool = False) -> Manifest:
+def run_night(shop: Workshop, day: str, again: bool = False, corpus: str = CORPUS) -> Manifest:
     """One night from its opening to its decision."""
-    work(shop, open_generation(shop, CORPUS, day, again=again))
-    return settle(shop, CORPUS, day)
+    work(shop, open_generation(shop, corpus, day, again=again))
+    return settle(shop, corpus, day)

@@ -167,6 +167,15 @@ def test_what_applies_follows_from_the_rows_and_from_the_line(home, calibrated):
         assert "several templates" not in after.applies
 
 
+def test_gold_rows_apply_once_a_release_had_the_same_judge(home, calibrated):
+    with shop_in(home) as shop:
+        run_night(shop, NIGHT)
+        gold = "gold rows of an earlier night"
+        assert gold in open_generation(shop, CORPUS, NIGHTS[2]).applies
+        another = {"judge": {"panel": {"kind": "label_consistency"}}}
+        assert gold not in open_generation(shop, CORPUS, NIGHTS[2], another).applies
+
+
 def test_the_suite_is_pinned_when_the_night_opens(home, calibrated):
     with shop_in(home) as shop:
         record = open_generation(shop, CORPUS, NIGHT)

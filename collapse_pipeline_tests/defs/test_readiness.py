@@ -100,8 +100,8 @@ def test_a_change_is_said_until_a_newer_one(shop, home):
     write_templates(home, {"plain": "Write about {{ intent }}.", "warm": "Kindly: {{ intent }}."})
     assert changed_since(shop, night(shop, NIGHTS[3])) == NIGHTS[3]
     assert changed_since(shop, night(shop, NIGHTS[4])) == NIGHTS[3]
-    write_templates(home, {"plain": "Write about {{ intent }}."})  # one less is nothing new
-    assert changed_since(shop, night(shop, NIGHTS[5])) == NIGHTS[3]
+    write_templates(home, {"plain": "Write about {{ intent }}."})  # what is gone wants no review
+    assert changed_since(shop, night(shop, NIGHTS[5])) is None
 
 
 def test_a_judge_is_a_change_and_the_release_that_writes_is_none(home):
@@ -112,6 +112,17 @@ def test_a_judge_is_a_change_and_the_release_that_writes_is_none(home):
     judge = {"panel": {"kind": "rules"}}
     with shop_with(home, teacher={"kind": "student"}, judge=judge) as shop:
         assert changed_since(shop, night(shop, NIGHTS[4])) == NIGHTS[4]
+
+
+def test_a_component_that_comes_back_is_no_change(shop, home):
+    for day in NIGHTS[:3]:
+        night(shop, day)
+    judge = {"panel": {"kind": "rules"}}
+    with shop_with(home, judge=judge) as other:  # for one night, which a gate stopped
+        stopped = night(other, NIGHTS[3], Verdict.QUARANTINED)
+        assert changed_since(other, stopped) == NIGHTS[3]
+    with shop_with(home) as shop:
+        assert changed_since(shop, night(shop, NIGHTS[4])) is None
 
 
 def test_reviewed_rows_count_from_the_change_on(shop, home):

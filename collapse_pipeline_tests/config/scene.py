@@ -1,0 +1,261 @@
+"""A small corpus with a healthy night and an honest calibration, and ways to spoil the night."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from collapse_pipeline.backends.judges.jury import JuryConfig
+from collapse_pipeline.defs.corpora import ensure_corpus
+from collapse_pipeline.defs.replicates import Bought, parts_of, rows_drawn
+from collapse_pipeline.defs.workshop import open_workshop
+from collapse_pipeline.loop.calibrate import Calibration, batch_evidence, bounds, healthy_night
+from collapse_pipeline.loop.chain import Parts, Turn, turns
+from collapse_pipeline.loop.contamination import eval_overlaps
+from collapse_pipeline.loop.decide import Calibrated, Figures, Finding, Past, decide
+from collapse_pipeline.loop.evaluate import EvaluatePolicy, evaluate
+from collapse_pipeline.loop.filter import filter_batch, no_earlier
+from collapse_pipeline.loop.gate import Gate
+from collapse_pipeline.loop.generate import generate, plan_requests
+from collapse_pipeline.loop.judge import JudgePolicy, judge_batch
+from collapse_pipeline.loop.limits import Allotment, allot
+from collapse_pipeline.loop.measure import Evidence, measure, rows_of
+from collapse_pipeline.metrics.evidence import (
+    BatchEvidence,
+    FilteredEvidence,
+    JudgedEvidence,
+    MixEvidence,
+    Need,
+    ReleaseEvidence,
+    ReportEvidence,
+    Texts,
+)
+from collapse_pipeline.metrics.gold import gold_rows
+from collapse_pipeline.ports import Bench, Night, Prediction, Student, TaskModel
+from collapse_pipeline.records import SuiteRecord, derived_seed
+from collapse_pipeline.settings import load_settings
+
+NIGHT = "2026-10-10"
+REPLICATES = 8
+SEED = 23
+ARRIVAL = {"rows": 2_400, "eval_share": 0.4, "initial_rows": 800, "nightly_rows": 10}
+SIZES = {"generate": {"rows": 500}, "gates": {"rows": 400, "replicates": REPLICATES}}
+# What a later night of a line has besides what its corpus has.
+OF_THE_LINE = (Need.EARLIER, Need.GOLD, Need.TEACHERS, Need.TEMPLATES)
+NO_PAST = Past({}, {}, {})
+POLICY = EvaluatePolicy(written_rows=0, draws=100, primary_rows=50)
+
+
+@dataclass
+class Scene:
+    """One corpus, calibrated; `evidence` is a healthy night's, by asset."""
+
+    parts: Parts
+    human: pa.Table
+    applies: tuple[Need, ...]
+    suites: tuple[SuiteRecord, ...]
+    gates: tuple[Gate, ...]
+    calibration: Calibration
+    shares: Allotment = field(init=False)
+
+    def __post_init__(self) -> None:
+        budget = 1 / 500
+        nulls = self.calibration.nulls["1"]
+        self.shares = allot(self.gates, nulls, self.calibration.rows, budget, SEED)
+
+    def known(self, evidence: Evidence, depth: int = 1) -> Calibrated:
+        """The limits of calibrated conditions."""
+        rows = rows_of(evidence)
+        return bounds(self.calibration, depth, rows, "calibrate it", lambda _: self.shares)
+
+    def figures(self, gate: Gate, evidence: Evidence) -> Figures:
+        """What a gate wants to know of a night."""
+        return measure([gate], evidence, self.applies, self.suites)
+
+    def ask(self, gate: Gate, evidence: Evidence, past: Past = NO_PAST) -> Finding:
+        """What a gate says of a night."""
+        return decide([gate], self.figures(gate, evidence), self.known(evidence), past)[0]
+
+    @cached_property
+    def nights(self) -> list[Turn]:
+        """Two healthy nights that no replicate saw."""
+        parts = replace(self.parts, classify=True)
+        return list(islice(turns(parts, self.human, derived_seed(SEED, "tonight")), 2))
+
+    @property
+    def tonight(self) -> Turn:
+        """The second of them."""
+        return self.nights[1]
+
+    @property
+    def bench(self) -> Bench:
+        """What teachers and judges of tonight are built from."""
+        return Bench(
+            human=self.human,
+            baseline=self.tonight.baseline,
+            parent=self.tonight.baseline,
+            parent_version="",
+            parent_depth=0,
+            embedder=self.parts.embedder,
+            world=self.parts.world,
+            seed=SEED,
+        )
+
+    def written(self, **parts: Any) -> pa.Table:
+        """Tonight's batch by another teacher, or from other templates."""
+        spoilt = replace(self.parts, **parts)
+        night = Night(spoilt.corpus, NIGHT, 2, derived_seed(SEED, "written"))
+        requests = plan_requests(self.human, spoilt.templates, spoilt.generate, night)
+        teacher = spoilt.teacher.build(self.bench)
+        return generate(requests, teacher, night, spoilt.task_type).samples
+
+    def batch(self, rows: pa.Table | None = None) -> BatchEvidence:
+        """The evidence of a batch; of the healthy one by default."""
+        rows = self.tonight.batch if rows is None else rows
+        earlier = [self.nights[0].kept]
+        size = self.calibration.rows
+        return batch_evidence(self.parts, self.human, rows, earlier, size, SEED)
+
+    def judged(self, panel: Any = None, rows: pa.Table | None = None) -> JudgedEvidence:
+        """The evidence of a judge's night; the gold rows were judged by the jury before."""
+        judge = (panel or JuryConfig()).build(self.bench)
+        before = JuryConfig().build(self.bench)
+        gold = gold_rows(self.human, 100, SEED)
+        open_policy = JudgePolicy(enforce=False)
+        batch = self.written() if rows is None else rows
+        said = judge_batch(batch, judge, None, self.parts.judge, SEED)
+        return JudgedEvidence(
+            Texts(said.slice(0, self.calibration.rows)),
+            Texts(judge_batch(gold, judge, None, open_policy, SEED)),
+            Texts(judge_batch(gold, before, None, open_policy, SEED)),
+        )
+
+    def filtered(self, rows: pa.Table) -> FilteredEvidence:
+        """What the filter leaves out of these rows when a judge accepted all of them."""
+        made = filter_batch(
+            rows, self.parts.suites, no_earlier, self.parts.embedder, self.parts.filter, self.human
+        )
+        reasons = made.dropped["reason"].value_counts().to_pylist()
+        return FilteredEvidence(rows.num_rows, {e["values"]: e["counts"] for e in reasons})
+
+    def mixed(self, rows: pa.Table | None = None, **over: Any) -> MixEvidence:
+        """The evidence of a mix; of the healthy one by default."""
+        rows = self.tonight.mixture.samples if rows is None else rows
+        human = set(self.human["sample_id"].to_pylist())
+        written = rows.filter(pa.array([i not in human for i in rows["sample_id"].to_pylist()]))
+        policy = self.parts.filter
+        overlaps = eval_overlaps(
+            written,
+            self.parts.suites,
+            words=policy.contamination_words,
+            common=policy.boilerplate_rows,
+            human=self.human,
+            responses=policy.contamination_responses,
+        )
+        usual = {"leaked": sum(map(bool, overlaps)), "cap": self.parts.mix.synthetic_cap}
+        usual |= {"depth_limit": self.parts.mix.depth_limit, "gradient_share": 0.3}
+        return MixEvidence(rows, **(usual | over))
+
+    def reported(
+        self, student: Student | None = None, batch: pa.Table | None = None, first: bool = False
+    ) -> list[dict[str, Any]]:
+        """The evaluation report of a candidate; the release before it is the earlier night's."""
+        turn = self.nights[0] if first else self.tonight
+        models = {"candidate": student or turn.candidate, "baseline": turn.baseline}
+        if not first:
+            models["incumbent"] = self.nights[0].candidate
+        best = {} if first else {suite.name: "incumbent" for suite in self.suites}
+        rows = turn.batch if batch is None else batch
+        return evaluate(models, best, self.parts.suites, self.suites, rows, None, POLICY, SEED)
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """The report of the earlier night."""
+        return self.reported(first=True)
+
+    @cached_property
+    def healthy(self) -> dict[str, Evidence]:
+        """A healthy night's evidence by asset."""
+        return {
+            "synthetic_batch": self.batch(),
+            "judged_batch": self.judged(rows=self.tonight.batch),
+            "filtered_batch": self.filtered(
+                self.tonight.judged.filter(self.tonight.judged["accepted"])
+            ),
+            "training_mix": self.mixed(),
+            "eval_report": ReportEvidence(self.reported(), [self.history]),
+            "release": READY,
+        }
+
+    @cached_property
+    def healthy_figures(self) -> dict[str, Figures]:
+        """What each gate knows of the healthy night."""
+        return {gate.name: self.figures(gate, self.healthy[gate.asset]) for gate in self.gates}
+
+
+READY = ReleaseEvidence(
+    pin_faults=0,
+    outside_suites=2,
+    changed_components=0,
+    reviewed_rows=0,
+    review_density=0.02,
+    kept_rows=400,
+    nights_alone=3,
+    calibration_faults=0,
+)
+
+
+@dataclass(frozen=True)
+class Stumbles:
+    """A task model that reads some prompts wrongly, and is as good as before on all others."""
+
+    task: TaskModel
+    over: Callable[[str], bool]
+
+    def predict(self, prompts: Sequence[str]) -> Prediction:
+        """The same probabilities, of the next label where it stumbles."""
+        said = self.task.predict(prompts)
+        probabilities = said.probabilities.copy()
+        for row, prompt in enumerate(prompts):
+            if self.over(prompt):
+                probabilities[row] = probabilities[row][[-1, *range(len(said.labels) - 1)]]
+        return Prediction(said.labels, probabilities)
+
+    def save(self, folder: Path) -> None:
+        """Nobody keeps it."""
+        raise NotImplementedError
+
+
+def scene_of(corpus: str, home: Path, gates: Sequence[Gate]) -> Scene:
+    """Takes a corpus in, and calibrates these gates on it."""
+    config = home / "small.yaml"
+    text = {"defaults": SIZES, "corpora": {corpus: {"arrival": ARRIVAL}}}
+    config.write_text(yaml.safe_dump(text), "utf-8")
+    settings = load_settings(home, config)
+    chosen = settings.corpus(corpus)
+    with open_workshop(settings) as shop:
+        ensure_corpus(shop, corpus, NIGHT)
+        bought = Bought(home, config, corpus, chosen.model_dump(mode="json"), NIGHT)
+        parts, human, _, applies, suites = parts_of(shop, bought)
+    rows = rows_drawn(chosen, human.num_rows)
+    values = [
+        healthy_night(parts, human, gates, applies, suites, rows, 1, derived_seed(SEED, number))[1]
+        for number in range(REPLICATES)
+    ]
+    nulls = {name: tuple(value[name] for value in values) for name in values[0]}
+    calibration = Calibration(
+        corpus=corpus,
+        source="pilot",
+        facts={},
+        human_rows=human.num_rows,
+        rows=rows,
+        seed=SEED,
+        nulls={"1": nulls},
+    )
+    there = (*dict.fromkeys((*applies, *OF_THE_LINE)),)
+    return Scene(parts, human, there, suites, tuple(gates), calibration)
