@@ -10,14 +10,15 @@ from collapse_pipeline.cli_gates import add_to
 from collapse_pipeline.defs import replicates
 from collapse_pipeline.defs.calibrating import FOLDER
 from collapse_pipeline.defs.corpora import ensure_corpus
+from collapse_pipeline.defs.opening import open_generation
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline_tests.defs.gated import (
     CORPUS,
     FIRES,
     NIGHTS,
     calibrate_by_hand,
-    run_night,
     shop_in,
+    work,
     write_gates,
 )
 
@@ -27,8 +28,9 @@ add_to(app)
 
 
 @pytest.fixture
-def cli():
+def cli(monkeypatch):
     """Runs a command in this process; errors are raised as they are."""
+    monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments):
         said = CliRunner().invoke(app, [*map(str, arguments)])
@@ -131,7 +133,7 @@ def test_a_figure_without_a_value_is_null_in_json(cli, gated_home):
     write_gates(gated_home, [FIRES | nothing | {"per": "template", "severity": "warn"}])
     with shop_in(gated_home) as shop:
         calibrate_by_hand(shop, {"1": {}})
-        run_night(shop, NIGHT)
+        work(shop, open_generation(shop, CORPUS, NIGHT), until="synthetic_batch")
     for asked in (("gates", CORPUS), ("explain", NIGHT)):
         text = cli(*asked, "--home", gated_home, "--json").stdout
         assert json.loads(text, parse_constant=lambda name: pytest.fail(f"no JSON: {name}"))

@@ -4,9 +4,9 @@ Every version in a batch is looked at by itself, in draws of one size, for most 
 the number of rows. The one whose own figures are the worst is blamed where the batch is healed
 without it: a template may be unlike the others and harm nobody, and where its teacher is at fault
 the batch without it is as bad. Two versions at fault hide each other, so as many of the worst are
-left out as heal the batch, half of them at most, as long as a gap lies between them and the rest.
-Where no such gap stands out all are alike, and the fault lies above them: with the teacher, if
-templates were looked at.
+left out as heal the batch, as long as a gap lies between them and the rest. Where no such gap
+stands out all are alike, and the fault lies above them: with the teacher, if templates were
+looked at.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ def to_blame(
     size = min(null_rows, *map(len, versions.values()))
     own = {name: harm(texts, size) for name, texts in versions.items()}
     ranked = sorted(own, key=lambda name: own[name], reverse=True)
-    for place, (last, following) in enumerate(pairwise(ranked[: len(ranked) // 2 + 1]), 1):
+    for place, (last, following) in enumerate(pairwise(ranked), 1):
         if own[last] - own[following] < STANDS_OUT:
             continue
         rest = _without(evidence.synthetic, column, ranked[:place])

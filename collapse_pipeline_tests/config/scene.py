@@ -1,6 +1,6 @@
 """A small corpus with a healthy night and an honest calibration, and ways to spoil the night."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -19,7 +19,7 @@ from collapse_pipeline.loop.chain import Parts, Turn, turns
 from collapse_pipeline.loop.contamination import eval_overlaps
 from collapse_pipeline.loop.decide import Calibrated, Figures, Finding, Past, decide
 from collapse_pipeline.loop.evaluate import EvaluatePolicy, evaluate
-from collapse_pipeline.loop.filter import filter_batch, no_earlier
+from collapse_pipeline.loop.filter import Filtered, filter_batch, no_earlier
 from collapse_pipeline.loop.gate import Gate
 from collapse_pipeline.loop.generate import generate, plan_requests
 from collapse_pipeline.loop.judge import JudgePolicy, judge_batch
@@ -36,15 +36,15 @@ from collapse_pipeline.metrics.evidence import (
     Texts,
 )
 from collapse_pipeline.metrics.gold import gold_rows
-from collapse_pipeline.ports import Bench, Night, Prediction, Student, TaskModel
+from collapse_pipeline.ports import Bench, Night, Student
 from collapse_pipeline.records import SuiteRecord, derived_seed
 from collapse_pipeline.settings import load_settings
 
 NIGHT = "2026-10-10"
 REPLICATES = 8
 SEED = 23
-ARRIVAL = {"rows": 2_400, "eval_share": 0.4, "initial_rows": 800, "nightly_rows": 10}
-SIZES = {"generate": {"rows": 500}, "gates": {"rows": 400, "replicates": REPLICATES}}
+ARRIVAL = {"rows": 1_800, "eval_share": 0.4, "initial_rows": 600, "nightly_rows": 10}
+SIZES = {"generate": {"rows": 400}, "gates": {"rows": 320, "replicates": REPLICATES}}
 # What a later night of a line has besides what its corpus has.
 OF_THE_LINE = (Need.EARLIER, Need.GOLD, Need.TEACHERS, Need.TEMPLATES)
 NO_PAST = Past({}, {}, {})
@@ -62,6 +62,8 @@ class Scene:
     gates: tuple[Gate, ...]
     calibration: Calibration
     shares: Allotment = field(init=False)
+    _made: dict[Callable[["Scene"], Evidence], Evidence] = field(default_factory=dict)
+    _figures: dict[str, Figures] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         budget = 1 / 500
@@ -114,9 +116,13 @@ class Scene:
         teacher = spoilt.teacher.build(self.bench)
         return generate(requests, teacher, night, spoilt.task_type).samples
 
-    def batch(self, rows: pa.Table | None = None) -> BatchEvidence:
-        """The evidence of a batch; of the healthy one by default."""
-        rows = self.tonight.batch if rows is None else rows
+    @cached_property
+    def more(self) -> pa.Table:
+        """Another healthy batch of tonight's, as it was written."""
+        return self.written()
+
+    def batch(self, rows: pa.Table) -> BatchEvidence:
+        """The evidence of a batch."""
         earlier = [self.nights[0].kept]
         size = self.calibration.rows
         return batch_evidence(self.parts, self.human, rows, earlier, size, SEED)
@@ -127,7 +133,7 @@ class Scene:
         before = JuryConfig().build(self.bench)
         gold = gold_rows(self.human, 100, SEED)
         open_policy = JudgePolicy(enforce=False)
-        batch = self.written() if rows is None else rows
+        batch = self.more if rows is None else rows
         said = judge_batch(batch, judge, None, self.parts.judge, SEED)
         return JudgedEvidence(
             Texts(said.slice(0, self.calibration.rows)),
@@ -135,17 +141,29 @@ class Scene:
             Texts(judge_batch(gold, before, None, open_policy, SEED)),
         )
 
-    def filtered(self, rows: pa.Table) -> FilteredEvidence:
-        """What the filter leaves out of these rows when a judge accepted all of them."""
-        made = filter_batch(
-            rows, self.parts.suites, no_earlier, self.parts.embedder, self.parts.filter, self.human
+    def sieved(self, rows: pa.Table) -> Filtered:
+        """What the filter makes of rows, all of which a judge accepted."""
+        parts = self.parts
+        return filter_batch(
+            rows, parts.suites, no_earlier, parts.embedder, parts.filter, self.human
         )
+
+    def filtered(self, rows: pa.Table) -> FilteredEvidence:
+        """The evidence of a filtered batch."""
+        made = self.sieved(rows)
         reasons = made.dropped["reason"].value_counts().to_pylist()
         return FilteredEvidence(rows.num_rows, {e["values"]: e["counts"] for e in reasons})
 
-    def mixed(self, rows: pa.Table | None = None, **over: Any) -> MixEvidence:
-        """The evidence of a mix; of the healthy one by default."""
-        rows = self.tonight.mixture.samples if rows is None else rows
+    @cached_property
+    def mix(self) -> pa.Table:
+        """Tonight's mix, as if two teachers had taken turns."""
+        rows = self.tonight.mixture.samples
+        names = [v and f"teacher-{i % 2}@1" for i, v in enumerate(rows["teacher"].to_pylist())]
+        place = rows.schema.get_field_index("teacher")
+        return rows.set_column(place, rows.schema.field(place), pa.array(names, pa.string()))
+
+    def mixed(self, rows: pa.Table, **over: Any) -> MixEvidence:
+        """The evidence of a mix."""
         human = set(self.human["sample_id"].to_pylist())
         written = rows.filter(pa.array([i not in human for i in rows["sample_id"].to_pylist()]))
         policy = self.parts.filter
@@ -178,24 +196,25 @@ class Scene:
         """The report of the earlier night."""
         return self.reported(first=True)
 
-    @cached_property
-    def healthy(self) -> dict[str, Evidence]:
-        """A healthy night's evidence by asset."""
-        return {
-            "synthetic_batch": self.batch(),
-            "judged_batch": self.judged(rows=self.tonight.batch),
-            "filtered_batch": self.filtered(
-                self.tonight.judged.filter(self.tonight.judged["accepted"])
-            ),
-            "training_mix": self.mixed(),
-            "eval_report": ReportEvidence(self.reported(), [self.history]),
-            "release": READY,
-        }
+    def made(self, make: Callable[["Scene"], Evidence]) -> Evidence:
+        """What a maker makes of this scene, made once."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return self._made[make]
 
-    @cached_property
-    def healthy_figures(self) -> dict[str, Figures]:
-        """What each gate knows of the healthy night."""
-        return {gate.name: self.figures(gate, self.healthy[gate.asset]) for gate in self.gates}
+    def healthy(self, asset: str) -> Evidence:
+        """The evidence of a healthy night."""
+        return self.made(HEALTHY[asset])
+
+    def healthy_figures(self, gate: Gate) -> Figures:
+        """What a gate knows of the healthy night."""
+        if gate.name not in self._figures:
+            self._figures[gate.name] = self.figures(gate, self.healthy(gate.asset))
+        return self._figures[gate.name]
+
+
+def _accepted(s: Scene) -> pa.Table:
+    return s.tonight.judged.filter(s.tonight.judged["accepted"])
 
 
 READY = ReleaseEvidence(
@@ -210,25 +229,14 @@ READY = ReleaseEvidence(
 )
 
 
-@dataclass(frozen=True)
-class Stumbles:
-    """A task model that reads some prompts wrongly, and is as good as before on all others."""
-
-    task: TaskModel
-    over: Callable[[str], bool]
-
-    def predict(self, prompts: Sequence[str]) -> Prediction:
-        """The same probabilities, of the next label where it stumbles."""
-        said = self.task.predict(prompts)
-        probabilities = said.probabilities.copy()
-        for row, prompt in enumerate(prompts):
-            if self.over(prompt):
-                probabilities[row] = probabilities[row][[-1, *range(len(said.labels) - 1)]]
-        return Prediction(said.labels, probabilities)
-
-    def save(self, folder: Path) -> None:
-        """Nobody keeps it."""
-        raise NotImplementedError
+HEALTHY: Mapping[str, Callable[[Scene], Evidence]] = {
+    "synthetic_batch": lambda s: s.batch(s.tonight.batch),
+    "judged_batch": lambda s: s.judged(rows=s.tonight.batch),
+    "filtered_batch": lambda s: s.filtered(_accepted(s)),
+    "training_mix": lambda s: s.mixed(s.mix),
+    "eval_report": lambda s: ReportEvidence(s.reported(), [s.history]),
+    "release": lambda s: READY,
+}
 
 
 def scene_of(corpus: str, home: Path, gates: Sequence[Gate]) -> Scene:

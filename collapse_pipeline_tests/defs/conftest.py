@@ -2,7 +2,6 @@
 nothing: tests of what gates do have settings of their own."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from collapse_pipeline.settings import load_settings
-from collapse_pipeline_tests.defs.gated import first_night, stopped_night
 
 SMALL = """
 defaults:
@@ -63,27 +61,6 @@ def document(command) -> Callable[..., Any]:
         return json.loads(ended.stdout)
 
     return read
-
-
-@pytest.fixture(scope="session")
-def first(tmp_path_factory) -> Path:
-    """A home whose generation 0 is done; copied for every test that needs one."""
-    return first_night(tmp_path_factory.mktemp("first"))
-
-
-@pytest.fixture
-def gated_home(first, tmp_path) -> Path:
-    """The same for one test."""
-    return Path(shutil.copytree(first, tmp_path / "home"))
-
-
-@pytest.fixture(scope="session")
-def stopped(first, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A home with two corpora, of which a gate stopped one; and how the command ended. To be read
-    only."""
-    home = tmp_path_factory.mktemp("stopped") / "home"
-    shutil.copytree(first, home)
-    return home, stopped_night(home)
 
 
 @pytest.fixture

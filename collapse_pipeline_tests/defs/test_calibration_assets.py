@@ -67,7 +67,7 @@ def test_materialising_it_is_the_decision_to_use_it(home):
     assert (page["source"], page["replicates"], page["rows_of_each_batch"]) == ("pilot", 8, 100)
     assert set(page["holds_for"]) >= {"schema", "labels", "student_settings", "embedder"}
     # Entropies 7 to 14, of which the middle is 10.5; the other figure is there seven times.
-    assert "| 1 | unigram_entropy | 10.5 | 7 | 14 | 8 |" in page["nulls"].replace("&#95;", "_")
+    assert "| 1 | unigram_entropy | 10.5 | 7 | 14 | 8 |" in page["nulls"].replace("\\_", "_")
     assert "| 1 | odd | 1 | 1 | 1 | 7 |" in page["nulls"]
 
 

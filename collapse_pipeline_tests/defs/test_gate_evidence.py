@@ -27,10 +27,10 @@ LATER = NIGHTS[3]
 
 
 @pytest.fixture(scope="module")
-def made(first, tmp_path_factory):
+def made(gated_first, tmp_path_factory):
     """A home with a release that wrote, and a night that a gate stopped in its second attempt."""
     home = tmp_path_factory.mktemp("made") / "home"
-    shutil.copytree(first, home)
+    shutil.copytree(gated_first, home)
     with shop_in(home) as shop:
         calibrate_by_hand(shop, {"1": {}})
         assert run_night(shop, NIGHTS[1]).verdict is Verdict.PROMOTED

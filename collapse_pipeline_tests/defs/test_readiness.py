@@ -119,7 +119,7 @@ def test_a_component_that_comes_back_is_no_change(shop, home):
         night(shop, day)
     judge = {"panel": {"kind": "rules"}}
     with shop_with(home, judge=judge) as other:  # for one night, which a gate stopped
-        stopped = night(other, NIGHTS[3], Verdict.QUARANTINED)
+        stopped = night(other, NIGHTS[3], verdict=Verdict.QUARANTINED)
         assert changed_since(other, stopped) == NIGHTS[3]
     with shop_with(home) as shop:
         assert changed_since(shop, night(shop, NIGHTS[4])) is None

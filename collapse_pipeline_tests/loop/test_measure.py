@@ -86,7 +86,7 @@ def test_another_seed_draws_other_rows_and_every_row_as_often():
 
 def test_parts_by_hand():
     rows = batch([f"text {i}" for i in range(9)], labels=("a", "b", "b"))
-    found = parts(Texts(rows), "label", 4)
+    found = parts(Texts(rows), "label", 6)
     assert {label: len(part) for label, part in found.items()} == {"b": 6}
     assert {*found["b"].labels} == {"b"}
     assert list(parts(Texts(rows), "label", 1)) == ["a", "b"]
