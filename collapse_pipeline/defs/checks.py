@@ -57,7 +57,7 @@ def _checks_of(
     ) -> Iterator[dg.AssetCheckResult]:
         night = context.partition_key
         with clear_failures(context, corpus):
-            STAGE_LOG.info("%s %s gates of %s", corpus, night, asset)
+            STAGE_LOG.info("%s %s %s", corpus, night, f"gates of {asset}")
             record = home.line(corpus).generations[night].record
             if asset != SETTLED_WITH_THE_NIGHT:
                 gate_asset(home, home.record(corpus, night), asset)

@@ -66,7 +66,17 @@ def judged_evidence(shop: Workshop, record: GeneratorRecord) -> JudgedEvidence:
         Texts(drawn(judged, record.gate_rows, seed)),
         Texts(gold) if gold.num_rows else None,
         Texts(before) if before.num_rows else None,
+        _acceptance(shop.store.read("judged_batch", record.corpus, list(record.line[-1:]))),
     )
+
+
+def _acceptance(judged: pa.Table) -> dict[str, float]:
+    """Share of accepted rows by label, and of all under ""; empty without rows."""
+    if not judged.num_rows:
+        return {}
+    whole = {"": float(pc.mean(judged["accepted"]).as_py())}
+    by_label = judged.group_by("label").aggregate([("accepted", "mean")]).to_pylist()
+    return {row["label"]: float(row["accepted_mean"]) for row in by_label} | whole
 
 
 def filtered_evidence(shop: Workshop, record: GeneratorRecord) -> FilteredEvidence:

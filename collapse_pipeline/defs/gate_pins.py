@@ -99,8 +99,8 @@ def _calibration(
         reason = "the corpus had no calibration yet"
 
         def told(done: int, wanted: int) -> None:
-            stage = f"first calibration, {done} of {wanted} replicates"
-            STAGE_LOG.info("%s %s %s", corpus, taught_by, stage)
+            stage = f"{done} of {wanted} replicates"
+            STAGE_LOG.info("%s %s %s", corpus, "first calibration", stage)
 
         return calibrating.calibrate(shop, corpus, taught_by, settings, reason, told=told), []
     return current, why

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from collapse_pipeline.defs import calibrating
 from collapse_pipeline.defs.gate_evidence import HISTORY, gather
 from collapse_pipeline.defs.workshop import Workshop, night_of, pinned_settings
-from collapse_pipeline.loop.blame import to_blame
+from collapse_pipeline.loop.blame import FEWEST, to_blame
 from collapse_pipeline.loop.calibrate import Calibration, bounds
 from collapse_pipeline.loop.decide import Figures, Finding, Measured, Past, decide
 from collapse_pipeline.loop.gate import Action, Gate, Outcome
@@ -66,10 +66,11 @@ def gate_asset(
     past = _past(shop, record)
     findings = decide(gates, figures, known, past)
     nulls = _nulls(calibration, depth, past)
+    blamed = _together([_blamed(shop, record, finding, seen, nulls) for finding in findings])
     rows = [
         row
-        for finding in findings
-        for row in _rows(record, finding, seen, depth, _blamed(shop, record, finding, seen, nulls))
+        for finding, names in zip(findings, blamed, strict=True)
+        for row in _rows(record, finding, seen, depth, names)
     ]
     kept = [r for r in values_of(shop, record) if r["asset"] != asset]
     table = samples_table([*kept, *rows], GATE_VALUES)
@@ -209,7 +210,8 @@ def _blamed(
         template = to_blame(finding.readings, everything, "template", nulls, rows, seed)
         if template is not None:
             found.append(f"template {template}")
-    if not found:
+    looked_at = min(Counter(batch["template"].to_pylist()).values(), default=0) >= FEWEST
+    if not found and looked_at:
         written_by = set(batch["teacher"].to_pylist())
         teacher = to_blame(finding.readings, everything, "teacher", nulls, rows, seed)
         if len(written_by) == 1:
@@ -217,6 +219,14 @@ def _blamed(
         elif teacher is not None:
             found.append(f"teacher {teacher}")
     return found
+
+
+def _together(blamed: Sequence[Sequence[str]]) -> list[list[str]]:
+    """What all gates of one batch blame; no teacher where one of them blames a template, for the
+    next night without that template will tell whether its teacher is at fault too."""
+    template, teacher = (f"{kind} " for kind in (Component.TEMPLATE, Component.TEACHER))
+    spared = any(name.startswith(template) for names in blamed for name in names)
+    return [[n for n in names if not (spared and n.startswith(teacher))] for names in blamed]
 
 
 def _examples(finding: Finding, evidence: Evidence, blamed: Sequence[str]) -> list[str]:

@@ -157,6 +157,7 @@ METRICS = (
         lambda e: tail_label_mass(e.synthetic.labels, e.human.labels),
         "below",
         "Share of the rarest labels in the batch over their share of real rows.",
+        "positive",
         needs=(Need.LABELS,),
         scopes=SCOPES,
     ),

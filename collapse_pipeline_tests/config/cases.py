@@ -44,6 +44,18 @@ ALL_SYNTHETIC = {"regime": "replace", "synthetic_cap": 0.95, "human_floor": 0.0}
 noise = partial(f.texts_of, suite="noisy")
 newest = partial(f.texts_of, suite="shadow")
 
+# Faults that several gates look at, each made once.
+WRONG = f.dials(accuracy=0.3)
+REFUSING = f.dials(refusal=0.5)
+NARROW = f.dials(narrowness=0.8)
+REPEATING = f.repeating(5)
+HARDLY_HUMAN = f.mixed(ALL_SYNTHETIC)
+NOISE = f.stumbling(noise, 10)
+NEWEST = f.stumbling(newest, 5)
+OTHER_STUDENT = f.calibrated_for(student_settings="other")
+LOST_PART = f.ready(pin_faults=1)
+ALONE = f.ready(nights_alone=31)
+
 CASES: Mapping[str, Case] = {
     "style_uniform": Case(
         {
@@ -70,7 +82,7 @@ CASES: Mapping[str, Case] = {
     "distribution_contract": Case(
         {
             "one mould a label": Fault(
-                ONE_MOULD, ("topic_divergence", "coverage", "rare_word_coverage")
+                f.dials(narrowness=1.0), ("topic_divergence", "coverage", "rare_word_coverage")
             ),
             "the commonest labels only": Fault(f.dials(coverage=0.2), ("tail_label_mass",)),
             "long-winded": Fault(f.long_winded, ("length_divergence",)),
@@ -80,9 +92,7 @@ CASES: Mapping[str, Case] = {
     ),
     "duplicates_rise": Case(
         {
-            "repetition of earlier nights": Fault(
-                REPEATING, ("nearest_neighbour_ratio_across",)
-            ),
+            "repetition of earlier nights": Fault(REPEATING, ("nearest_neighbour_ratio_across",)),
             "a little more every night": Fault(
                 f.repeating(8), ("near_duplicates_across",), {"near_duplicates_across": RISING}
             ),
@@ -102,11 +112,7 @@ CASES: Mapping[str, Case] = {
         {"a rigid template": quiet(f.rigid), "a narrow teacher": quiet(NARROW)},
     ),
     "questions_alike": Case(
-        {
-            "one mould a label": Fault(
-                NARROW, ("question_form_diversity", "distractor_diversity")
-            )
-        },
+        {"one mould a label": Fault(NARROW, ("question_form_diversity", "distractor_diversity"))},
         {"wrong answers": quiet(WRONG)},
         corpus="question_bank",
     ),
@@ -176,7 +182,7 @@ CASES: Mapping[str, Case] = {
         {"noise misread": quiet(NOISE), "fed on itself": quiet(f.fed_on_itself)},
     ),
     "group_gap_widened": Case(
-        {"a group misread": Fault(f.stumbling(f.texts_of_a_group, 5), ("group_gap@standard",))},
+        {"a group misread": Fault(f.stumbling(f.texts_of_a_group, 3), ("group_gap@standard",))},
         {"noise misread": quiet(NOISE), "fed on itself": quiet(f.fed_on_itself)},
     ),
     "legacy_suites_only": Case(
@@ -200,14 +206,10 @@ CASES: Mapping[str, Case] = {
     ),
     "rollback_impossible": Case(
         {"a missing part": Fault(LOST_PART, ("pin_faults",))},
-        {"another student's calibration": quiet(UNREAD)},
+        {"another student's calibration": quiet(OTHER_STUDENT)},
     ),
     "calibration_stale": Case(
-        {
-            "another student's calibration": Fault(
-                UNREAD, ("calibration_faults",)
-            )
-        },
+        {"another student's calibration": Fault(OTHER_STUDENT, ("calibration_faults",))},
         {
             "the same facts": quiet(f.calibrated_for()),
             "a missing part": quiet(LOST_PART),

@@ -1,11 +1,28 @@
-"""Scenes that the tests of the default gates share: each is calibrated once."""
+"""Scenes that the tests of the default gates share: each is calibrated once, in seconds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from collapse_pipeline.backends.gate_files import load_gates
-from collapse_pipeline_tests.config.scene import Scene, scene_of
+from collapse_pipeline.defs.corpora import ensure_corpus
+from collapse_pipeline.defs.replicates import Bought, parts_of, rows_drawn
+from collapse_pipeline.defs.workshop import open_workshop
+from collapse_pipeline.loop.calibrate import Calibration, healthy_night
+from collapse_pipeline.loop.gate import Gate
+from collapse_pipeline.records import derived_seed
+from collapse_pipeline.settings import load_settings
+from collapse_pipeline_tests.config.scene import NIGHT, OF_THE_LINE, SEED, Scene
+
+REPLICATES = 8
+DEFAULT = load_gates(Path("no home of its own"))
+# Human rows and gates; a bank of questions is there for what only questions have.
+SCENES = {
+    "customer_service": (600, DEFAULT),
+    "question_bank": (300, [gate for gate in DEFAULT if gate.name == "questions_alike"]),
+}
 
 
 @pytest.fixture(scope="session")
@@ -15,15 +32,42 @@ def scenes(tmp_path_factory):
 
     def scene(corpus: str) -> Scene:
         if corpus not in made:
-            made[corpus] = scene_of(corpus, tmp_path_factory.mktemp(corpus), GATES[corpus])
+            made[corpus] = scene_of(corpus, tmp_path_factory.mktemp(corpus), *SCENES[corpus])
         return made[corpus]
 
     return scene
 
 
-DEFAULT = load_gates(Path("no home of its own"))
-# A bank of questions is there for what only questions have.
-GATES = {
-    "customer_service": DEFAULT,
-    "question_bank": [gate for gate in DEFAULT if gate.name == "questions_alike"],
-}
+def scene_of(corpus: str, home: Path, human_rows: int, gates: Sequence[Gate]) -> Scene:
+    """Takes a corpus in, and calibrates these gates on it."""
+    config = home / "small.yaml"
+    config.write_text(yaml.safe_dump(small(corpus, human_rows)), "utf-8")
+    settings = load_settings(home, config)
+    chosen = settings.corpus(corpus)
+    with open_workshop(settings) as shop:
+        ensure_corpus(shop, corpus, NIGHT)
+        bought = Bought(home, config, corpus, chosen.model_dump(mode="json"), NIGHT)
+        parts, human, _, applies, suites = parts_of(shop, bought)
+    rows = rows_drawn(chosen, human.num_rows)
+    values = [
+        healthy_night(parts, human, gates, applies, suites, rows, 1, derived_seed(SEED, number))[1]
+        for number in range(REPLICATES)
+    ]
+    calibration = Calibration(
+        corpus=corpus,
+        source="pilot",
+        facts={},
+        human_rows=human.num_rows,
+        rows=rows,
+        seed=SEED,
+        nulls={"1": {name: tuple(value[name] for value in values) for name in values[0]}},
+    )
+    there = tuple(dict.fromkeys((*applies, *OF_THE_LINE)))
+    return Scene(parts, human, there, suites, tuple(gates), calibration)
+
+
+def small(corpus: str, human_rows: int) -> dict[str, object]:
+    """A configuration under which as many human rows are there on the first night."""
+    rows = {"rows": max(1_000, 3 * human_rows), "initial_rows": human_rows, "nightly_rows": 10}
+    sizes = {"generate": {"rows": 2 * human_rows // 3}, "gates": {"rows": human_rows // 2}}
+    return {"defaults": sizes, "corpora": {corpus: {"arrival": rows | {"eval_share": 0.4}}}}

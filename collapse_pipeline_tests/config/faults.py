@@ -46,7 +46,7 @@ def every(rows: pa.Table, nth: int, name: str, values: Sequence[Any]) -> pa.Tabl
 RIGID = Template(
     name="rigid",
     version="0",
-    weight=2.0,
+    weight=4.0,
     body="",
     opening="Hello support team, I write to you today about the following {{ intent }} matter:",
 )

@@ -1,20 +1,15 @@
 """A small corpus with a healthy night and an honest calibration, and ways to spoil the night."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import yaml
 
 from collapse_pipeline.backends.judges.jury import JuryConfig
-from collapse_pipeline.defs.corpora import ensure_corpus
-from collapse_pipeline.defs.replicates import Bought, parts_of, rows_drawn
-from collapse_pipeline.defs.workshop import open_workshop
-from collapse_pipeline.loop.calibrate import Calibration, batch_evidence, bounds, healthy_night
+from collapse_pipeline.loop.calibrate import Calibration, batch_evidence, bounds
 from collapse_pipeline.loop.chain import Parts, Turn, turns
 from collapse_pipeline.loop.contamination import eval_overlaps
 from collapse_pipeline.loop.decide import Calibrated, Figures, Finding, Past, decide
@@ -38,13 +33,9 @@ from collapse_pipeline.metrics.evidence import (
 from collapse_pipeline.metrics.gold import gold_rows
 from collapse_pipeline.ports import Bench, Night, Student
 from collapse_pipeline.records import SuiteRecord, derived_seed
-from collapse_pipeline.settings import load_settings
 
 NIGHT = "2026-10-10"
-REPLICATES = 8
 SEED = 23
-ARRIVAL = {"rows": 1_800, "eval_share": 0.4, "initial_rows": 600, "nightly_rows": 10}
-SIZES = {"generate": {"rows": 400}, "gates": {"rows": 320, "replicates": REPLICATES}}
 # What a later night of a line has besides what its corpus has.
 OF_THE_LINE = (Need.EARLIER, Need.GOLD, Need.TEACHERS, Need.TEMPLATES)
 NO_PAST = Past({}, {}, {})
@@ -237,33 +228,3 @@ HEALTHY: Mapping[str, Callable[[Scene], Evidence]] = {
     "eval_report": lambda s: ReportEvidence(s.reported(), [s.history]),
     "release": lambda s: READY,
 }
-
-
-def scene_of(corpus: str, home: Path, gates: Sequence[Gate]) -> Scene:
-    """Takes a corpus in, and calibrates these gates on it."""
-    config = home / "small.yaml"
-    text = {"defaults": SIZES, "corpora": {corpus: {"arrival": ARRIVAL}}}
-    config.write_text(yaml.safe_dump(text), "utf-8")
-    settings = load_settings(home, config)
-    chosen = settings.corpus(corpus)
-    with open_workshop(settings) as shop:
-        ensure_corpus(shop, corpus, NIGHT)
-        bought = Bought(home, config, corpus, chosen.model_dump(mode="json"), NIGHT)
-        parts, human, _, applies, suites = parts_of(shop, bought)
-    rows = rows_drawn(chosen, human.num_rows)
-    values = [
-        healthy_night(parts, human, gates, applies, suites, rows, 1, derived_seed(SEED, number))[1]
-        for number in range(REPLICATES)
-    ]
-    nulls = {name: tuple(value[name] for value in values) for name in values[0]}
-    calibration = Calibration(
-        corpus=corpus,
-        source="pilot",
-        facts={},
-        human_rows=human.num_rows,
-        rows=rows,
-        seed=SEED,
-        nulls={"1": nulls},
-    )
-    there = (*dict.fromkeys((*applies, *OF_THE_LINE)),)
-    return Scene(parts, human, there, suites, tuple(gates), calibration)

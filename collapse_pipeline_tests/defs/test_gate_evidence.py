@@ -98,6 +98,16 @@ def test_gold_rows_of_tonight_are_beside_those_of_the_newest_release(shop, recor
     assert gather(shop, first, "judged_batch").gold_before is None
 
 
+def test_acceptance_is_held_against_that_of_the_newest_release(shop, record):
+    before = gather(shop, record, "judged_batch").acceptance_before
+    judged = shop.store.read("judged_batch", CORPUS, [NIGHTS[1]]).to_pylist()
+    assert before[""] == pytest.approx(sum(row["accepted"] for row in judged) / len(judged))
+    own = [row["accepted"] for row in judged if row["label"] == "return_window"]
+    assert before["return_window"] == pytest.approx(sum(own) / len(own))
+    first = shop.line(CORPUS).generations[NIGHTS[1]].record
+    assert gather(shop, first, "judged_batch").acceptance_before == {}
+
+
 def test_another_judge_has_no_gold_rows_of_before(shop, record):
     judge = {"panel": {"kind": "jury", "members": [{"kind": "rules"}]}}
     other = record.model_copy(update={"settings": {**record.settings, "judge": judge}})

@@ -1,11 +1,14 @@
 """What a night pins of its gates, and whether the calibration in force holds for it."""
 
+import io
+
 import pytest
 
 from collapse_pipeline.backends.gate_files import load_gates
 from collapse_pipeline.defs import calibrating
 from collapse_pipeline.defs.opening import open_generation
 from collapse_pipeline.loop.govern import Act
+from collapse_pipeline.reporting.terminal import NightProgress
 from collapse_pipeline_tests.defs.gated import (
     CORPUS,
     NIGHTS,
@@ -30,6 +33,7 @@ def calibrated(monkeypatch):
 
     def calibrate(shop, corpus, generation, settings, reason, told):
         calls.append((corpus, generation, reason))
+        told(3, 8)
         return calibrate_by_hand(shop, {"1": {}})
 
     monkeypatch.setattr(calibrating, "calibrate", calibrate)
@@ -56,6 +60,15 @@ def test_the_first_writing_night_is_calibrated_and_later_ones_are_not(home, cali
         after = open_generation(shop, CORPUS, NIGHTS[2])
         assert (after.calibration, after.calibration_faults) == (record.calibration, ())
     assert len(calibrated) == 1
+
+
+def test_how_far_a_first_calibration_is_is_said_beside_the_stages(home, calibrated):
+    stream = io.StringIO()
+    with shop_in(home) as shop, NightProgress(stream) as progress:
+        heard = []
+        progress.emit = lambda record: heard.append(record.args)
+        open_generation(shop, CORPUS, NIGHT)
+    assert heard == [(CORPUS, "first calibration", "3 of 8 replicates")]
 
 
 def test_gates_that_are_not_enforced_are_not_calibrated_by_themselves(home, calibrated):

@@ -94,7 +94,7 @@ def test_measuring_again_gives_the_same_rows_and_leaves_other_assets(shop):
     record = opened(shop, [gate("copied", 0.2), human])
     wrote(shop, record, 120, various)
     gate_asset(shop, record, "synthetic_batch")
-    row = written_row("a", corpus=CORPUS, written_in=NIGHT, weight=1.0, role="positive")
+    row = written_row("a", "", NIGHT, corpus=CORPUS, written_in=NIGHT, weight=1.0, role="positive")
     mixture = samples_table([row], TRAINING_MIX)
     shop.store.replace("training_mix", CORPUS, NIGHT, mixture)
     gate_asset(shop, record, "training_mix")
@@ -228,13 +228,32 @@ def test_where_no_template_stands_out_the_teacher_is_blamed(shop):
     assert len(shown) == 5
 
 
-def test_with_few_rows_no_template_is_blamed(shop):
+def test_with_few_rows_of_a_template_nobody_is_blamed(shop):
     few = {
         "prompt": lambda plain, terse: lambda n: various(n) if n >= 180 else alike(1),
         "template": lambda plain, terse: lambda n: plain if n >= 180 else terse,
     }
     _, blamed, _ = blaming(shop, ["freeze_template"], **few)
-    assert [component.partition("@")[0] for component in blamed] == ["teacher simulated"]
+    assert blamed == []
+
+
+def test_where_one_gate_blames_a_template_no_other_blames_the_teacher(shop):
+    nulls = {
+        "unigram_entropy": [7.5, 7.6, 7.4, 7.5, 7.6, 7.4, 7.5, 7.5],
+        "exact_duplicates": [0.0, 0.001] * 4,  # which both templates are full of
+    }
+    entropy = gate("entropy", 0, actions=["freeze_template"]) | ENTROPY
+    copied = gate("copied", 0.2, actions=["freeze_template"])
+    record = opened(shop, [entropy, copied], nulls=nulls, rows=500)
+    plain, terse = map(str, record.templates)
+
+    def twice(n):  # the first template says two hundred things twice, the other one thing
+        return various(n % 200) if n < 400 else alike(1)
+
+    wrote(shop, record, 650, twice, template=lambda n: plain if n < 400 else terse)
+    found(shop, record, "copied")
+    said = {row["gate"]: row["blamed"] for row in values_of(shop, record)}
+    assert (said["entropy"], said["copied"]) == ([f"template {terse}"], [])
 
 
 def test_a_breach_that_freezes_no_component_blames_none(shop):

@@ -14,7 +14,7 @@ RUN = ("run", "--corpus", "customer_service", "--generations", "2", "--seed", "3
 # Replaces one function by one that kills its own process, before or after its work.
 KILL = """
 import os, signal
-from collapse_pipeline.defs import assets, stages
+from collapse_pipeline.defs import assets, checks, stages
 def killed(work, after):
     def run(*given, **named):
         if given[1] != "customer_service" and getattr(given[1], "ordinal", 1) == 0:
@@ -27,9 +27,10 @@ name, after = {name!r}, {after!r}
 if name in stages.STAGES:
     stages.STAGES[name] = killed(stages.STAGES[name], after)
 else:
-    setattr(assets, name, killed(getattr(assets, name), after))
+    place = checks if name == "gate_asset" else assets
+    setattr(place, name, killed(getattr(place, name), after))
 """
-POINTS = [(name, after) for name in (*STAGES, "settle") for after in (False, True)]
+POINTS = [(name, after) for name in (*STAGES, "gate_asset", "settle") for after in (False, True)]
 
 
 def digests(document, home):

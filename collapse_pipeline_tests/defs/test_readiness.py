@@ -16,7 +16,15 @@ from collapse_pipeline.defs.readiness import (
     release_evidence,
 )
 from collapse_pipeline.loop.govern import Act
-from collapse_pipeline.records import TRAINING_MIX, Component, SuiteRecord, Verdict, samples_table
+from collapse_pipeline.records import (
+    TRAINING_MIX,
+    Component,
+    SuiteRecord,
+    Verdict,
+    days_before,
+    samples_table,
+)
+from collapse_pipeline.settings import today_utc
 from collapse_pipeline_tests.defs.nights import (
     CORPUS,
     NIGHTS,
@@ -88,6 +96,9 @@ def test_a_suite_that_was_added_counts_from_that_day_whatever_its_name(shop):
     payload = {"suites": [suite.model_dump(mode="json") for suite in added]}
     shop.ledger.append(SUITE_ADDED, corpus=CORPUS, actor="Ada", payload=payload)
     assert outside_suites(shop, record) == 1  # another domain with mapped labels is not external
+    for days, counts in ((180, 1), (181, 0)):  # however old the corpus is by then
+        later = record.model_copy(update={"generation": days_before(today_utc(), -days)})
+        assert outside_suites(shop, later) == counts
 
 
 # Components that changed.

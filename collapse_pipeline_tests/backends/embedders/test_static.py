@@ -196,11 +196,11 @@ def test_embedding_costs_little_more_than_cutting_into_pieces(shared_data, monke
     tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
 
     def seconds(work) -> float:
-        spent = []
-        for _ in range(5):
-            start = time.perf_counter()
-            work(texts)
-            spent.append(time.perf_counter() - start)
-        return min(spent)
+        start = time.process_time()
+        work(texts)
+        return time.process_time() - start
 
-    assert seconds(EMBEDDER.embed) < 3 * seconds(tokenizer.encode_batch_fast)
+    # In turn, and in processor time: what a neighbour takes counts for neither.
+    pairs = [(seconds(EMBEDDER.embed), seconds(tokenizer.encode_batch_fast)) for _ in range(5)]
+    embedding, cutting = (min(times) for times in zip(*pairs, strict=True))
+    assert embedding < 3 * cutting
