@@ -13,7 +13,8 @@ jury, its gates calibrated on the way. Then, each in a copy of that home:
 - `teacher`, a control: the teacher itself turns narrow. Right is that no template is frozen.
 - `other judge`, a control: another honest judge comes into service. Right is that it is not frozen.
 
-Nights are run by the command line. What is done is kept in `results/blame.partial` and not done again.
+Nights are run by the command line. What is done is kept in `results/blame.partial` and not done
+again.
 """
 
 import argparse
