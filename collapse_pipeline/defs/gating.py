@@ -210,7 +210,9 @@ def _blamed(
         template = to_blame(finding.readings, everything, "template", nulls, rows, seed)
         if template is not None:
             found.append(f"template {template}")
-    looked_at = min(Counter(batch["template"].to_pylist()).values(), default=0) >= FEWEST
+    # A teacher answers where its templates were looked at, or no template was asked for.
+    column = "template" if Action.FREEZE_TEMPLATE in actions else "teacher"
+    looked_at = min(Counter(batch[column].to_pylist()).values(), default=0) >= FEWEST
     if not found and looked_at:
         written_by = set(batch["teacher"].to_pylist())
         teacher = to_blame(finding.readings, everything, "teacher", nulls, rows, seed)

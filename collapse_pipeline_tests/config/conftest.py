@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from collapse_pipeline.backends.gate_files import load_gates
-from collapse_pipeline.defs.corpora import ensure_corpus
+from collapse_pipeline.backends.readers.files import Columns
+from collapse_pipeline.defs.corpora import add_corpus, ensure_corpus
 from collapse_pipeline.defs.replicates import Bought, parts_of, rows_drawn
-from collapse_pipeline.defs.workshop import open_workshop
+from collapse_pipeline.defs.workshop import Workshop, open_workshop
+from collapse_pipeline.loop.arrival import Arrival
 from collapse_pipeline.loop.calibrate import Calibration, healthy_night
 from collapse_pipeline.loop.gate import Gate
 from collapse_pipeline.records import derived_seed
@@ -27,27 +31,44 @@ SCENES = {
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
-    """The scene of a corpus by its name, made when it is first asked for."""
+    """The scene of a reference corpus by its name, made when it is first asked for."""
     made: dict[str, Scene] = {}
 
     def scene(corpus: str) -> Scene:
         if corpus not in made:
-            made[corpus] = scene_of(corpus, tmp_path_factory.mktemp(corpus), *SCENES[corpus])
+            human_rows, gates = SCENES[corpus]
+            home = tmp_path_factory.mktemp(corpus)
+            config = home / "small.yaml"
+            config.write_text(yaml.safe_dump(small(corpus, human_rows)), "utf-8")
+            with open_workshop(load_settings(home, config)) as shop:
+                ensure_corpus(shop, corpus, NIGHT)
+                made[corpus] = scene_of(shop, corpus, gates)
         return made[corpus]
 
     return scene
 
 
-def scene_of(corpus: str, home: Path, human_rows: int, gates: Sequence[Gate]) -> Scene:
-    """Takes a corpus in, and calibrates these gates on it."""
-    config = home / "small.yaml"
-    config.write_text(yaml.safe_dump(small(corpus, human_rows)), "utf-8")
-    settings = load_settings(home, config)
-    chosen = settings.corpus(corpus)
-    with open_workshop(settings) as shop:
-        ensure_corpus(shop, corpus, NIGHT)
-        bought = Bought(home, config, corpus, chosen.model_dump(mode="json"), NIGHT)
-        parts, human, _, applies, suites = parts_of(shop, bought)
+@pytest.fixture(scope="session")
+def banking(tmp_path_factory, shared_data):
+    """A scene of Banking77, whose teacher is the n-gram student."""
+    folder = tmp_path_factory.mktemp("banking")
+    rows = pq.read_table(shared_data / "banking77.parquet")
+    picks = np.random.default_rng(SEED).permutation(rows.num_rows)[:2_400]
+    pq.write_table(rows.take(picks), folder / "rows.parquet")
+    columns, arrival = Columns(prompt="text", label="label"), Arrival(first_generation=NIGHT)
+    settings = {"generate": {"rows": 1_200}, "gates": {"rows": 700}}
+    with open_workshop(load_settings(folder / "home")) as shop:
+        add_corpus(shop, "banking", folder / "rows.parquet", columns, arrival, settings)
+    with open_workshop(load_settings(folder / "home")) as shop:
+        yield scene_of(shop, "banking", DEFAULT)
+
+
+def scene_of(shop: Workshop, corpus: str, gates: Sequence[Gate]) -> Scene:
+    """Calibrates these gates on a corpus that was taken in."""
+    chosen, home = shop.settings.corpus(corpus), shop.settings.home
+    settings = chosen.model_dump(mode="json")
+    bought = Bought(home, shop.settings.config, corpus, settings, NIGHT)
+    parts, human, _, applies, suites = parts_of(shop, bought)
     rows = rows_drawn(chosen, human.num_rows)
     values = [
         healthy_night(parts, human, gates, applies, suites, rows, 1, derived_seed(SEED, number))[1]
@@ -55,7 +76,7 @@ def scene_of(corpus: str, home: Path, human_rows: int, gates: Sequence[Gate]) ->
     ]
     calibration = Calibration(
         corpus=corpus,
-        source="pilot",
+        source="pilot" if chosen.teacher.kind == "simulated" else "refits",
         facts={},
         human_rows=human.num_rows,
         rows=rows,
