@@ -201,7 +201,8 @@ def table_digest(table: pa.Table) -> str:
 class Frozen(BaseModel):
     """Base of the small models: immutable, nothing unknown accepted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first used: most are not by a code location that only lists the assets.
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Component(StrEnum):

@@ -23,7 +23,6 @@ from collapse_pipeline.defs.metadata import (
     readable,
     scores,
 )
-from collapse_pipeline.defs.opening import open_generation
 from collapse_pipeline.defs.run_records import pool_of
 from collapse_pipeline.defs.settling import settle
 from collapse_pipeline.defs.stages import STAGES, Outcome
@@ -136,6 +135,9 @@ def _generator(corpus: str, generations: dg.DailyPartitionsDefinition) -> dg.Ass
         config: GeneratorConfig,
         home: dg.ResourceParam[Workshop],
     ) -> dg.MaterializeResult[None]:
+        # Here, for a code location that only lists the assets loads faster without.
+        from collapse_pipeline.defs.opening import open_generation
+
         with _at_work(context, corpus):
             record = open_generation(
                 home, corpus, context.partition_key, config.overrides, config.again

@@ -1,18 +1,19 @@
 """Events beside a run: a component's new version in service, a generation that became stale."""
 
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow.compute as pc
 
-from collapse_pipeline.defs.calibrating import load
 from collapse_pipeline.defs.metadata import markdown, preview, previewed, readable
 from collapse_pipeline.defs.workshop import Workshop
-from collapse_pipeline.loop.calibrate import Calibration
 from collapse_pipeline.loop.lineage import GeneratorRecord, Happening
 from collapse_pipeline.loop.versions import version_of, versions_of
 from collapse_pipeline.records import Component, SuiteRecord, TablePin, Template, content_hash
+
+if TYPE_CHECKING:
+    from collapse_pipeline.loop.calibrate import Calibration
 
 IN_SERVICE = "component_in_service"
 # Tags of how a night ended. A run that is executed again starts with the tags of the run before
@@ -94,7 +95,7 @@ def carried_tags(run: dg.DagsterRun, corpus: str, alone: bool) -> dict[str, str]
     return {name: value for name, value in said.items() if value == NOTHING and name in run.tags}
 
 
-def calibration_page(calibration: Calibration) -> dict[str, object]:
+def calibration_page(calibration: "Calibration") -> dict[str, object]:
     """A calibration as its page has it: what it holds for, and every null's middle and spread."""
     rows = [
         {
@@ -172,6 +173,9 @@ def _described(shop: Workshop, record: GeneratorRecord, name: str) -> dict[str, 
         case "mix_policy":
             return {"settings": record.settings["mix"]}
         case "gate_calibration":
+            # Here, for a code location that only lists the assets loads faster without.
+            from collapse_pipeline.defs.calibrating import load
+
             return calibration_page(load(shop.settings.home, record.calibration))
         case _:
             return {"settings": record.settings[name]}
