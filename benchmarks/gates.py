@@ -36,20 +36,18 @@ from collapse_pipeline.loop.limits import Allotment, allot, calibrated_condition
 from collapse_pipeline.loop.measure import drawn
 from collapse_pipeline.metrics.evidence import Need
 from collapse_pipeline.records import days_before, derived_seed
-from collapse_pipeline.settings import load_settings, merge, today_utc
+from collapse_pipeline.settings import load_settings, today_utc
 
 CORPORA = ("banking77", "customer_service", "question_bank")
 STUDENTS: Mapping[str, Mapping[str, Any]] = {
     "ngram": {"kind": "ngram"},
     "gpt": {"kind": "gpt"},
 }
-HUMAN_ROWS = 2_000
-# Small enough for hundreds of chains; every figure is drawn at 1,000 rows.
-SETTINGS = {
-    "teacher": {"kind": "student"},
-    "generate": {"rows": 2_500},
-    "gates": {"rows": 1_000},
-}
+# Small enough for hundreds of chains; a `gpt` student takes ten times as long to train.
+HUMAN_ROWS = {"ngram": 2_000, "gpt": 1_000}
+WRITTEN = 1.25  # rows asked for, over human rows
+DRAWN = 0.5  # rows at which every figure is drawn, over human rows
+ONE_CALIBRATION = ("gpt",)  # whose seeds are held to the replicates of the first of them
 REPLICATES = 20
 BUDGET = 1 / 500
 OPEN = {"enforce": False}
@@ -58,13 +56,28 @@ NO_PAST = Past({}, {}, {})
 Values = Mapping[int, Mapping[str, float]]
 
 
+def drawn_rows(student: str) -> int:
+    """At how many rows every figure is drawn."""
+    return int(DRAWN * HUMAN_ROWS[student])
+
+
+def settings_of(student: str) -> dict[str, Any]:
+    """What the chains of a student are run with."""
+    return {
+        "teacher": {"kind": "student"},
+        "student": STUDENTS[student],
+        "generate": {"rows": int(WRITTEN * HUMAN_ROWS[student])},
+        "gates": {"rows": drawn_rows(student)},
+    }
+
+
 @cache
 def prepared(folder: str, corpus: str, student: str) -> Any:
     """A corpus in a home, and what its chains are made of; worked out once a process."""
     home = Path(folder)
     night = days_before(today_utc(), 1)
     settings = load_settings(home)
-    chosen = settings.corpus(corpus, merge(SETTINGS, {"student": STUDENTS[student]}))
+    chosen = settings.corpus(corpus, settings_of(student))
     bought = Bought(home, None, corpus, chosen.model_dump(mode="json"), night)
     with open_workshop(settings) as shop:
         return parts_of(shop, bought)
@@ -97,8 +110,9 @@ def night_values(
     """The figures of one governed chain."""
     parts, human, gates, applies, suites = prepared(folder, corpus, student)
     own = derived_seed("gates", corpus, student, seed, replicate)
-    human = drawn(human, HUMAN_ROWS, derived_seed("human", corpus, seed))
-    return healthy_night(parts, human, gates, applies, suites, 1_000, 2, own, share)
+    human = drawn(human, HUMAN_ROWS[student], derived_seed("human", corpus, seed))
+    rows = drawn_rows(student)
+    return healthy_night(parts, human, gates, applies, suites, rows, 2, own, share)
 
 
 def regime_values(
@@ -107,17 +121,18 @@ def regime_values(
     """The figures of three generations that nobody governs."""
     parts, human, gates, applies, suites = prepared(folder, corpus, student)
     own = derived_seed("regime", corpus, student, seed, str(share))
-    human = drawn(human, HUMAN_ROWS, derived_seed("human", corpus, seed))
+    human = drawn(human, HUMAN_ROWS[student], derived_seed("human", corpus, seed))
+    rows = drawn_rows(student)
     loose = ungoverned(parts, share)
     values, kept = [], []
     for turn in islice(turns(loose, human, own, governed=False), 3):
         there = [need for need in applies if kept or need is not Need.EARLIER]
-        values.append(figures(loose, human, turn, kept[-1:], gates, there, suites, 1_000, own))
+        values.append(figures(loose, human, turn, kept[-1:], gates, there, suites, rows, own))
         kept.append(turn.kept)
     return values
 
 
-def calibration_of(values: Sequence[Values]) -> Calibration:
+def calibration_of(student: str, values: Sequence[Values]) -> Calibration:
     """A calibration from the figures of its chains."""
     nulls: dict[str, dict[str, tuple[float, ...]]] = {}
     for depth in (1, 2):
@@ -130,8 +145,8 @@ def calibration_of(values: Sequence[Values]) -> Calibration:
         corpus="",
         source="refits",
         facts={},
-        human_rows=HUMAN_ROWS,
-        rows=1_000,
+        human_rows=HUMAN_ROWS[student],
+        rows=drawn_rows(student),
         seed=len(values),
         nulls=nulls,
     )
@@ -140,7 +155,8 @@ def calibration_of(values: Sequence[Values]) -> Calibration:
 def allotments(calibration: Calibration, gates: Sequence[Gate]) -> dict[int, Allotment]:
     """How the budget is shared out at each depth."""
     return {
-        depth: allot(gates, calibration.nulls[str(depth)], 1_000, BUDGET, 1) for depth in (1, 2)
+        depth: allot(gates, calibration.nulls[str(depth)], calibration.rows, BUDGET, 1)
+        for depth in (1, 2)
     }
 
 
@@ -154,11 +170,11 @@ def fired(
     """Blocking gates that fire on these figures, each with its asset."""
     calibrated = [g.model_copy(update={"of": tuple(calibrated_conditions(g))}) for g in gates]
     suite = [g for g in calibrated if len(g.of) >= g.any and g.severity == "block"]
-    found = {(name, ""): Measured(value, 1_000) for name, value in values.items()}
+    found = {(name, ""): Measured(value, calibration.rows) for name, value in values.items()}
     for gate in suite:  # a figure that this corpus does not have
         for condition in gate.of:
             found.setdefault((condition.statistic, ""), Measured(float("nan"), applies=False))
-    known = bounds(calibration, depth, 1_000, "calibrate", lambda _: shares[depth])
+    known = bounds(calibration, depth, calibration.rows, "calibrate", lambda _: shares[depth])
     return {f.gate.name: f.gate.asset for f in decide(suite, found, known, NO_PAST) if f.blocks}
 
 
@@ -204,9 +220,10 @@ def regimes(folder: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     jobs: dict[str, tuple[Any, ...]] = {}
     for corpus, student, seed in cases:
         name = f"{corpus} {student} {seed}"
+        null = 1 if student in ONE_CALIBRATION else seed
         for number in range(REPLICATES):
-            jobs[f"{name} null {number}"] = (
-                night_values, folder, corpus, student, seed, 0.8, number,
+            jobs[f"{corpus} {student} {null} null {number}"] = (
+                night_values, folder, corpus, student, null, 0.8, number,
             )  # fmt: skip
         for regime, share in REGIMES.items():
             jobs[f"{name} {regime}"] = (regime_values, folder, corpus, student, seed, share)
@@ -220,8 +237,12 @@ def _regime_rows(
     corpus, student, seed = case
     name = f"{corpus} {student} {seed}"
     gates = prepared(folder, corpus, student)[2]
-    chains = [by_depth(results[f"{name} null {number}"]) for number in range(REPLICATES)]
-    calibration = calibration_of(chains)
+    null = 1 if student in ONE_CALIBRATION else seed
+    chains = [
+        by_depth(results[f"{corpus} {student} {null} null {number}"])
+        for number in range(REPLICATES)
+    ]
+    calibration = calibration_of(student, chains)
     shares = allotments(calibration, gates)
     for regime in REGIMES:
         blocked: dict[str, int] = {}
@@ -279,7 +300,7 @@ def _healthy_row(
     for number in range(options.calibrations):
         name = f"{corpus} {student} {number}"
         null = [by_depth(results[f"{name} null {r}"]) for r in range(REPLICATES)]
-        calibration = calibration_of(null)
+        calibration = calibration_of(student, null)
         shares = allotments(calibration, gates)
         for chain in range(chains):
             for depth, values in by_depth(results[f"{name} night {chain}"]).items():
@@ -327,7 +348,7 @@ def made_home(home: Path, corpora: Sequence[str]) -> None:
     first = days_before(today_utc(), 5)
     if "banking77" in corpora:
         add_banking77(home, first=first)
-    arrival = {"arrival": {"initial_rows": 8_000, "nightly_rows": 0}}
+    arrival = {"arrival": {"initial_rows": 8_000, "nightly_rows": 1}}
     embedded = {name: arrival for name in corpora if name != "banking77"}
     if embedded:
         config = home / "worlds.yaml"
