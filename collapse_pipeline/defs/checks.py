@@ -80,7 +80,7 @@ def _result(
     severity = dg.AssetCheckSeverity.ERROR if enforced else dg.AssetCheckSeverity.WARN
     said: dict[str, Any] = {
         "generation": record.generation,
-        "attempt": record.attempt,
+        "attempt": str(record.attempt),  # a number would be plotted
         "outcome": own[0]["outcome"] if own else Outcome.NOT_APPLICABLE.value,
         "why_not": "" if own else TOO_LATE if record.ordinal else HUMAN_ONLY,
         "calibration": record.calibration,
@@ -88,8 +88,10 @@ def _result(
     telling = [row for row in breached if row["exceeded"]] or own
     if len(own) == 1 or breached:  # of several that passed none stands for the others
         said |= {"figure": telling[0]["statistic"], "bound": telling[0]["bound"]}
-        said["value"] = telling[0]["value"]
+        said["value"] = f"{telling[0]['value']:.6g}"
     if own:
+        # Numbers, for a page plots them over the nights.
+        said |= {row["statistic"]: row["value"] for row in own if not row["scope"]}
         said["figures"] = dg.MetadataValue.md(markdown([_figure(row) for row in own]))
     if breached:
         first = breached[0]

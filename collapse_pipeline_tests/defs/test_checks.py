@@ -85,9 +85,10 @@ def test_a_failed_check_says_what_was_found_and_shows_rows(stopped, pages):
     assert found.partition == NIGHT
     assert found.description.startswith("question form diversity is 0.")
     assert "wanted at most -1" in found.description
-    assert (shown["generation"], shown["attempt"], shown["outcome"]) == (NIGHT, 1, "breach")
+    assert (shown["generation"], shown["attempt"], shown["outcome"]) == (NIGHT, "1", "breach")
     assert shown["figure"] == "question_form_diversity"
-    assert 0 < shown["value"] <= 1
+    assert 0 < shown[shown["figure"]] <= 1
+    assert float(shown["value"]) == pytest.approx(shown[shown["figure"]])
     assert shown["bound"] == "at most -1"
     with open_workshop(load_settings(stopped[0])) as shop:
         record = shop.line(QUESTIONS).generations[NIGHT].record
@@ -105,7 +106,7 @@ def test_a_failed_check_says_what_was_found_and_shows_rows(stopped, pages):
 def test_a_check_that_passed_says_its_value_and_its_calibrated_bound(pages):
     found, shown = said(pages, CORPUS, "entropy")
     assert found.passed
-    assert 6 < shown["value"] < 9
+    assert 6 < shown[shown["figure"]] < 9  # a number, which a page plots
     assert shown["bound"].startswith("at least ")
     assert "(healthy: 6.964)" in shown["bound"]
     assert "examples" not in shown
@@ -121,7 +122,7 @@ def test_a_gate_that_does_not_apply_passes_and_says_why(pages):
 def test_a_gate_that_warns_fails_without_stopping(pages):
     found, shown = said(pages, CORPUS, "warns")
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert shown["value"] == 0
+    assert shown[shown["figure"]] == 0
 
 
 # One check at a time, on homes of their own.
