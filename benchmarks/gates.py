@@ -1,6 +1,7 @@
 """Whether the gates stop what collapses, and leave healthy nights alone.
 
 Run: python benchmarks/gates.py [regimes|healthy] [--corpora ...] [--students ...] [--seeds 3]
+    [--rows N]
 
 `regimes`: per corpus, student and seed the default gates are calibrated on replicate chains, then a
 chain of three generations under `replace` and under 20% human text is held against them.
@@ -56,28 +57,23 @@ NO_PAST = Past({}, {}, {})
 Values = Mapping[int, Mapping[str, float]]
 
 
-def drawn_rows(student: str) -> int:
-    """At how many rows every figure is drawn."""
-    return int(DRAWN * HUMAN_ROWS[student])
-
-
-def settings_of(student: str) -> dict[str, Any]:
+def settings_of(student: str, human_rows: int) -> dict[str, Any]:
     """What the chains of a student are run with."""
     return {
         "teacher": {"kind": "student"},
         "student": STUDENTS[student],
-        "generate": {"rows": int(WRITTEN * HUMAN_ROWS[student])},
-        "gates": {"rows": drawn_rows(student)},
+        "generate": {"rows": int(WRITTEN * human_rows)},
+        "gates": {"rows": int(DRAWN * human_rows)},
     }
 
 
 @cache
-def prepared(folder: str, corpus: str, student: str) -> Any:
+def prepared(folder: str, corpus: str, student: str, human_rows: int) -> Any:
     """A corpus in a home, and what its chains are made of; worked out once a process."""
     home = Path(folder)
     night = days_before(today_utc(), 1)
     settings = load_settings(home)
-    chosen = settings.corpus(corpus, settings_of(student))
+    chosen = settings.corpus(corpus, settings_of(student, human_rows))
     bought = Bought(home, None, corpus, chosen.model_dump(mode="json"), night)
     with open_workshop(settings) as shop:
         return parts_of(shop, bought)
@@ -105,24 +101,30 @@ def ungoverned(parts: Parts, share: float) -> Parts:
 
 
 def night_values(
-    folder: str, corpus: str, student: str, seed: int, share: float, replicate: int
+    folder: str,
+    corpus: str,
+    student: str,
+    human_rows: int,
+    seed: int,
+    share: float,
+    replicate: int,
 ) -> dict[int, dict[str, float]]:
     """The figures of one governed chain."""
-    parts, human, gates, applies, suites = prepared(folder, corpus, student)
+    parts, human, gates, applies, suites = prepared(folder, corpus, student, human_rows)
     own = derived_seed("gates", corpus, student, seed, replicate)
-    human = drawn(human, HUMAN_ROWS[student], derived_seed("human", corpus, seed))
-    rows = drawn_rows(student)
+    human = drawn(human, human_rows, derived_seed("human", corpus, seed))
+    rows = int(DRAWN * human_rows)
     return healthy_night(parts, human, gates, applies, suites, rows, 2, own, share)
 
 
 def regime_values(
-    folder: str, corpus: str, student: str, seed: int, share: float
+    folder: str, corpus: str, student: str, human_rows: int, seed: int, share: float
 ) -> list[dict[str, float]]:
     """The figures of three generations that nobody governs."""
-    parts, human, gates, applies, suites = prepared(folder, corpus, student)
+    parts, human, gates, applies, suites = prepared(folder, corpus, student, human_rows)
     own = derived_seed("regime", corpus, student, seed, str(share))
-    human = drawn(human, HUMAN_ROWS[student], derived_seed("human", corpus, seed))
-    rows = drawn_rows(student)
+    human = drawn(human, human_rows, derived_seed("human", corpus, seed))
+    rows = int(DRAWN * human_rows)
     loose = ungoverned(parts, share)
     values, kept = [], []
     for turn in islice(turns(loose, human, own, governed=False), 3):
@@ -132,7 +134,7 @@ def regime_values(
     return values
 
 
-def calibration_of(student: str, values: Sequence[Values]) -> Calibration:
+def calibration_of(human_rows: int, values: Sequence[Values]) -> Calibration:
     """A calibration from the figures of its chains."""
     nulls: dict[str, dict[str, tuple[float, ...]]] = {}
     for depth in (1, 2):
@@ -145,8 +147,8 @@ def calibration_of(student: str, values: Sequence[Values]) -> Calibration:
         corpus="",
         source="refits",
         facts={},
-        human_rows=HUMAN_ROWS[student],
-        rows=drawn_rows(student),
+        human_rows=human_rows,
+        rows=int(DRAWN * human_rows),
         seed=len(values),
         nulls=nulls,
     )
@@ -212,37 +214,39 @@ def by_depth(values: Mapping[str, Any]) -> Values:
 def regimes(folder: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     """First generation at which each regime is blocked, by the model's side and by the batch's."""
     cases = [
-        (corpus, student, seed)
+        (corpus, student, options.rows or HUMAN_ROWS[student], seed)
         for corpus in options.corpora
         for student in options.students
         for seed in range(1, options.seeds + 1)
     ]
     jobs: dict[str, tuple[Any, ...]] = {}
-    for corpus, student, seed in cases:
-        name = f"{corpus} {student} {seed}"
+    for corpus, student, human_rows, seed in cases:
+        name = f"{corpus} {student} {human_rows} {seed}"
         null = 1 if student in ONE_CALIBRATION else seed
         for number in range(REPLICATES):
-            jobs[f"{corpus} {student} {null} null {number}"] = (
-                night_values, folder, corpus, student, null, 0.8, number,
+            jobs[f"{corpus} {student} {human_rows} {null} null {number}"] = (
+                night_values, folder, corpus, student, human_rows, null, 0.8, number,
             )  # fmt: skip
         for regime, share in REGIMES.items():
-            jobs[f"{name} {regime}"] = (regime_values, folder, corpus, student, seed, share)
+            jobs[f"{name} {regime}"] = (
+                regime_values, folder, corpus, student, human_rows, seed, share,
+            )  # fmt: skip
     results = done(RESULTS / "gates-regimes.partial", jobs, options.workers)
     return [row for case in cases for row in _regime_rows(folder, case, results)]
 
 
 def _regime_rows(
-    folder: str, case: tuple[str, str, int], results: Mapping[str, Any]
+    folder: str, case: tuple[str, str, int, int], results: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    corpus, student, seed = case
-    name = f"{corpus} {student} {seed}"
-    gates = prepared(folder, corpus, student)[2]
+    corpus, student, human_rows, seed = case
+    name = f"{corpus} {student} {human_rows} {seed}"
+    gates = prepared(folder, corpus, student, human_rows)[2]
     null = 1 if student in ONE_CALIBRATION else seed
     chains = [
-        by_depth(results[f"{corpus} {student} {null} null {number}"])
+        by_depth(results[f"{corpus} {student} {human_rows} {null} null {number}"])
         for number in range(REPLICATES)
     ]
-    calibration = calibration_of(student, chains)
+    calibration = calibration_of(human_rows, chains)
     shares = allotments(calibration, gates)
     for regime in REGIMES:
         blocked: dict[str, int] = {}
@@ -257,6 +261,7 @@ def _regime_rows(
         yield {
             "corpus": corpus,
             "student": student,
+            "human_rows": human_rows,
             "seed": seed,
             "regime": regime,
             "model_side": blocked.get("model"),
@@ -272,35 +277,37 @@ def healthy(folder: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     for corpus in options.corpora:
         for student in options.students:
             nights = -(-options.nights // (2 * options.calibrations))  # chains; each has two nights
+            human_rows = options.rows or HUMAN_ROWS[student]
+            what = (folder, corpus, student, human_rows)
             jobs: dict[str, tuple[Any, ...]] = {}
             for number in range(options.calibrations):
+                name = f"{corpus} {student} {human_rows} {number}"
                 for replicate in range(REPLICATES):
-                    jobs[f"{corpus} {student} {number} null {replicate}"] = (
-                        night_values, folder, corpus, student, number, 0.8, replicate,
+                    jobs[f"{name} null {replicate}"] = (
+                        night_values, *what, number, 0.8, replicate,
                     )  # fmt: skip
                 for night in range(nights):
-                    jobs[f"{corpus} {student} {number} night {night}"] = (
-                        night_values, folder, corpus, student, number, 1.0, 1_000 + night,
+                    jobs[f"{name} night {night}"] = (
+                        night_values, *what, number, 1.0, 1_000 + night,
                     )  # fmt: skip
             results = done(RESULTS / "gates-healthy.partial", jobs, options.workers)
-            rows.append(_healthy_row(folder, corpus, student, nights, options, results))
+            rows.append(_healthy_row(what, nights, options, results))
     return rows
 
 
 def _healthy_row(
-    folder: str,
-    corpus: str,
-    student: str,
+    what: tuple[str, str, str, int],
     chains: int,
     options: argparse.Namespace,
     results: Mapping[str, Any],
 ) -> dict[str, Any]:
-    gates = prepared(folder, corpus, student)[2]
+    _, corpus, student, human_rows = what
+    gates = prepared(*what)[2]
     nights, alarms = 0, []
     for number in range(options.calibrations):
-        name = f"{corpus} {student} {number}"
+        name = f"{corpus} {student} {human_rows} {number}"
         null = [by_depth(results[f"{name} null {r}"]) for r in range(REPLICATES)]
-        calibration = calibration_of(student, null)
+        calibration = calibration_of(human_rows, null)
         shares = allotments(calibration, gates)
         for chain in range(chains):
             for depth, values in by_depth(results[f"{name} night {chain}"]).items():
@@ -313,6 +320,7 @@ def _healthy_row(
     return {
         "corpus": corpus,
         "student": student,
+        "human_rows": human_rows,
         "calibrations": options.calibrations,
         "nights": nights,
         "false_blocks": len(alarms),
@@ -330,15 +338,25 @@ def main() -> None:
     asked.add_argument("--seeds", type=int, default=3)
     asked.add_argument("--calibrations", type=int, default=20)
     asked.add_argument("--nights", type=int, default=1_100)
+    asked.add_argument("--rows", type=int, help="human rows of a chain; default by student")
     asked.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     options = asked.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         made_home(Path(folder), options.corpora)
         if options.what == "regimes":
-            columns = ["corpus", "student", "seed", "regime", "model_side", "batch", "first"]
+            columns = [
+                "corpus",
+                "student",
+                "human_rows",
+                "seed",
+                "regime",
+                "model_side",
+                "batch",
+                "first",
+            ]
             report("gates-regimes", columns, regimes(folder, options))
         else:
-            columns = ["corpus", "student", "calibrations", "nights", "false_blocks"]
+            columns = ["corpus", "student", "human_rows", "calibrations", "nights", "false_blocks"]
             columns += ["arl0", "arl0_low_95"]
             report("gates-healthy", columns, healthy(folder, options))
 
