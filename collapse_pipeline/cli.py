@@ -14,7 +14,14 @@ from typing import Annotated, Any
 
 import typer
 
-from collapse_pipeline import cli_audit, cli_gates, cli_governance
+from collapse_pipeline import (
+    cli_audit,
+    cli_drills,
+    cli_experiments,
+    cli_gates,
+    cli_governance,
+    cli_laws,
+)
 from collapse_pipeline.cli_options import (
     BAD_INPUT,
     BLOCKED,
@@ -40,7 +47,7 @@ corpus_app = typer.Typer(help="Corpora of a home.", no_args_is_help=True)
 suite_app = typer.Typer(help="Suites of a corpus.", no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(suite_app, name="suite")
-for commands in (cli_gates, cli_governance, cli_audit):
+for commands in (cli_gates, cli_governance, cli_audit, cli_laws, cli_experiments, cli_drills):
     commands.add_to(app)
 
 

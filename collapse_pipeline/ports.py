@@ -39,6 +39,7 @@ class Draft:
     prompt: str
     response: str = ""
     label: str = ""  # "" keeps the label of the request
+    teacher: str = ""  # who of a mixture wrote it, `name@version`; "" the teacher that was asked
     attributes: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
 

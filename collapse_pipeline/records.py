@@ -117,6 +117,26 @@ GATE_VALUES = pa.schema(
         pa.field("note", pa.string(), nullable=False),
     ]
 )
+EXPERIMENT_VALUES = pa.schema(
+    [
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("generation", pa.string(), nullable=False),  # the night whose human rows it knew
+        pa.field("experiment", pa.string(), nullable=False),  # hash of all that it was made of
+        pa.field("kind", pa.string(), nullable=False),  # ratio | ablation
+        pa.field("variant", pa.string(), nullable=False),  # `30%`, or the link that was left out
+        pa.field("share", pa.float64(), nullable=False),  # synthetic share that was asked for
+        pa.field("reached", pa.float64(), nullable=False),  # that the mix of this turn has
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("turn", pa.int32(), nullable=False),
+        pa.field("depth", pa.int32(), nullable=False),
+        pa.field("promoted", pa.bool_(), nullable=False),  # false: held back in memory
+        pa.field("model", pa.string(), nullable=False),  # candidate | baseline | released
+        pa.field("suite", pa.string(), nullable=False),  # also: written, mix
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),  # NaN where it could not be computed
+        pa.field("rows", pa.int64(), nullable=False),
+    ]
+)
 MINHASH_BANDS = pa.schema(
     [
         pa.field("corpus", pa.string(), nullable=False),
@@ -139,6 +159,7 @@ TABLES: dict[str, pa.Schema] = {
     "training_mix": TRAINING_MIX,
     "eval_report": EVAL_REPORT,
     "gate_values": GATE_VALUES,
+    "experiment_values": EXPERIMENT_VALUES,
     "minhash_bands": MINHASH_BANDS,
 }
 

@@ -28,6 +28,8 @@ from collapse_pipeline.backends.judges.style import StyleConfig
 from collapse_pipeline.backends.students.gpt import GptConfig
 from collapse_pipeline.backends.students.ngram import NgramConfig
 from collapse_pipeline.backends.students.task import EmbeddingTaskConfig, TfidfTaskConfig
+from collapse_pipeline.backends.teachers.faulty import FaultyTeacherConfig
+from collapse_pipeline.backends.teachers.mixture import MixtureTeacherConfig
 from collapse_pipeline.backends.teachers.replay import ReplayTeacherConfig
 from collapse_pipeline.backends.teachers.simulated import SimulatedTeacherConfig
 from collapse_pipeline.backends.teachers.student import StudentTeacherConfig
@@ -53,7 +55,11 @@ CONFIG_VARIABLE = "COLLAPSE_PIPELINE_CONFIG"
 PINNED_PACKAGES = ("numpy", "scikit-learn", "tokenizers", "torch", "transformers", "rensa")
 
 TeacherConfig = Annotated[
-    StudentTeacherConfig | SimulatedTeacherConfig | ReplayTeacherConfig,
+    StudentTeacherConfig
+    | SimulatedTeacherConfig
+    | ReplayTeacherConfig
+    | MixtureTeacherConfig
+    | FaultyTeacherConfig,
     Field(discriminator="kind"),
 ]
 LanguageModelConfig = Annotated[NgramConfig | GptConfig, Field(discriminator="kind")]

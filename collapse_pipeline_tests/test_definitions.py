@@ -60,9 +60,16 @@ def test_every_asset_has_a_description_an_owner_and_a_group_in_order(home):
         assert node.owners
         assert node.tags["corpus"] == key.path[0]
         groups.setdefault(node.group_name, set()).add(key.path[1])
-    assert sorted(groups) == ["1_world", "2_components", "3_generation", "4_release"]
+    assert sorted(groups) == [
+        "1_world",
+        "2_components",
+        "3_generation",
+        "4_release",
+        "5_experiments",
+    ]
     assert groups["1_world"] == {"human_anchor", "eval_suites"}
     assert groups["4_release"] == {"release"}
+    assert groups["5_experiments"] == {"ratio_gradient", "supported_share"}
 
 
 def test_loading_says_nothing(home):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from collapse_pipeline.loop.generate import fitting_templates
 from collapse_pipeline.loop.govern import Governance
@@ -15,7 +16,13 @@ from collapse_pipeline.loop.obey import (
     component_of,
     nothing_left,
 )
-from collapse_pipeline.loop.versions import named, student, version_of, versions_of
+from collapse_pipeline.loop.versions import (
+    members_of,
+    named,
+    student,
+    version_of,
+    versions_of,
+)
 from collapse_pipeline.records import Component, Template
 from collapse_pipeline.settings import CorpusSettings
 
@@ -82,6 +89,7 @@ def choose(configured: Configured, before: Line, governance: Governance, first: 
             activates.append(usual)
         notes += why
         used[kind] = (version,)
+    used[Component.TEACHER] = _members(parts["teacher"], used[Component.TEACHER], governance)
     last = records[0].templates if records else ()
     templates, why = chosen_templates(configured.templates, last, rule)
     used[Component.TEMPLATE] = tuple(map(component_of, templates))
@@ -139,12 +147,27 @@ def check_templates(
             raise nothing_left(what, Component.TEMPLATE, governance, waiting)
 
 
+def _members(
+    teacher: Mapping[str, Any], alone: tuple[str, ...], governance: Governance
+) -> tuple[str, ...]:
+    """Who writes: of a mixture each teacher in service.
+
+    Raises:
+        BadInputError: All teachers of a mixture are frozen.
+    """
+    members = [named(Component.TEACHER, version) for version in members_of(teacher).values()]
+    left = tuple(member for member in members if governance.in_service(member))
+    if members and not left:
+        raise nothing_left("a teacher", Component.TEACHER, governance)
+    return left or alone
+
+
 def _teachers(before: Line) -> dict[str, str]:
-    """Who wrote the rows of each release."""
+    """Who alone wrote the rows of each release, "" where nobody or several did."""
     found = {}
     for release in before.releases:
         wrote = versions_of(release.record)[Component.TEACHER] if release.record.ordinal else ()
-        found[release.generation] = wrote[0] if wrote else ""
+        found[release.generation] = wrote[0] if len(wrote) == 1 else ""
     return found
 
 

@@ -12,7 +12,7 @@ from collapse_pipeline.defs.replicates import applying, rows_drawn
 from collapse_pipeline.defs.workshop import Workshop, arrived
 from collapse_pipeline.loop.calibrate import Calibration, faults
 from collapse_pipeline.loop.lineage import Line
-from collapse_pipeline.loop.versions import version_of, versions_of
+from collapse_pipeline.loop.versions import members_of, version_of, versions_of
 from collapse_pipeline.metrics.evidence import Need
 from collapse_pipeline.records import Component, Template, labels_of
 from collapse_pipeline.settings import CorpusSettings
@@ -75,7 +75,9 @@ def _of_the_line(
     judge = version_of(Component.JUDGE, settings.judge.model_dump(mode="json"))
     if any(judge in versions_of(g.record)[Component.JUDGE] for g in wrote):
         yield Need.GOLD  # another judge has another scale: it did not change its mind
-    if len({settings.teacher.kind, *(g.record.settings["teacher"]["kind"] for g in wrote)}) > 1:
+    teachers = [settings.teacher.model_dump(mode="json")]
+    teachers += [g.record.settings["teacher"] for g in wrote]
+    if len({name for teacher in teachers for name in members_of(teacher) or [teacher["kind"]]}) > 1:
         yield Need.TEACHERS
     if len(templates) > 1:
         yield Need.TEMPLATES

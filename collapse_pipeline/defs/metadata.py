@@ -86,6 +86,13 @@ COLUMNS: Mapping[str, str] = {
     "blamed": "Versions that the breach is laid to.",
     "examples": "Rows that show it.",
     "calibration": "The calibration that set the bound.",
+    "experiment": "Hash of all that an experiment was made of.",
+    "kind": "ratio or ablation.",
+    "variant": "The share, or the link that was left out.",
+    "share": "Synthetic share that was asked for.",
+    "reached": "Synthetic share that the mix of this turn has.",
+    "turn": "Of a chain in memory, from 1.",
+    "promoted": "Whether the turn was; what was not is no parent.",
 }
 
 

@@ -137,7 +137,8 @@ def in_service(shop: Workshop, record: GeneratorRecord) -> InService:
     templates = versions[Component.TEMPLATE]
     settings = pinned_settings(record)
     # Without a release as its parent the human-only baseline writes, and nothing lies below that.
-    replaceable_teacher = settings.teacher.kind == "student" and bool(record.parent.model)
+    teachers = versions[Component.TEACHER]
+    released = settings.teacher.kind == "student" and bool(record.parent.model)
     used = [set(versions_of(r)[Component.TEMPLATE]) for r in earlier if r.ordinal]
     # Those that came last, however many nights ago.
     fresh = ([t for t in templates if t not in night] for night in reversed(used))
@@ -147,7 +148,7 @@ def in_service(shop: Workshop, record: GeneratorRecord) -> InService:
     return InService(
         components={
             Component.TEMPLATE: templates if len(templates) > 1 else (),
-            Component.TEACHER: versions[Component.TEACHER] if replaceable_teacher else (),
+            Component.TEACHER: teachers if released or len(teachers) > 1 else (),
             Component.JUDGE: versions[Component.JUDGE] if other_judges else (),
         },
         newest_templates=newest,

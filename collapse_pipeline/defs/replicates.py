@@ -2,16 +2,10 @@
 working them out side by side. Each is written down as it ends, so that what was cut off goes on."""
 
 import json
-import os
-import signal
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context, parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +15,7 @@ from collapse_pipeline.backends.gate_files import load_gates
 from collapse_pipeline.backends.template_files import load_templates
 from collapse_pipeline.backends.whole_files import write_whole
 from collapse_pipeline.defs.corpora import suites_in_force
+from collapse_pipeline.defs.side_by_side import side_by_side
 from collapse_pipeline.defs.workshop import Workshop, arrived, make_home, open_workshop
 from collapse_pipeline.loop.calibrate import Values, healthy_night
 from collapse_pipeline.loop.chain import SUBSAMPLE, Parts
@@ -150,53 +145,12 @@ def replicates(
         done += 1
         told(done, wanted)
 
-    processes = min(workers or len(os.sched_getaffinity(0)), len(missing))
-    if processes > 1:
-        _side_by_side(bought, folder, missing, processes, ended)
-    else:
-        for number in missing:
-            _replicate(bought, folder, number)
-            ended()
+    pieces = [(bought, folder, number) for number in missing]
+    side_by_side(_replicate, pieces, workers, ended)
     return [
         {int(depth): values for depth, values in json.loads(path.read_text("utf-8")).items()}
         for path in (folder / f"{number}.json" for number in range(wanted))
     ]
-
-
-def _side_by_side(
-    bought: Bought,
-    folder: Path,
-    missing: Sequence[int],
-    processes: int,
-    ended: Callable[[], None],
-) -> None:
-    others = {*active_children()}
-    context = get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _follow_parent) as pool:
-        running = [pool.submit(_replicate, bought, folder, number) for number in missing]
-        try:
-            for one in as_completed(running):
-                one.result()
-                ended()
-        except BaseException:
-            # Ctrl-C above all: nobody waits for what is under way, it is worked out again.
-            for process in {*active_children()} - others:
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _follow_parent() -> None:
-    """Leaves Ctrl-C to the process that started this one, and ends when that one is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-    Thread(target=follow, daemon=True).start()
 
 
 def _replicate(bought: Bought, folder: Path, number: int) -> None:

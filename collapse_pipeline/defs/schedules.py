@@ -7,6 +7,7 @@ import dagster as dg
 from collapse_pipeline.defs.assets import corpus_assets
 from collapse_pipeline.defs.calibration_assets import calibration_asset
 from collapse_pipeline.defs.checks import gate_checks
+from collapse_pipeline.defs.experiment_assets import experiment_assets
 from collapse_pipeline.loop.gate import Gate
 from collapse_pipeline.settings import ScheduleSettings
 
@@ -37,7 +38,11 @@ def nightly_definitions(
         default_status=status.RUNNING if schedule.enabled else status.STOPPED,
     )
     return dg.Definitions(
-        assets=[*corpus_assets(corpus, generations), calibration_asset(corpus)],
+        assets=[
+            *corpus_assets(corpus, generations),
+            calibration_asset(corpus),
+            *experiment_assets(corpus),
+        ],
         asset_checks=gate_checks(corpus, generations, gates),
         jobs=[job],
         schedules=[nightly],

@@ -20,8 +20,9 @@ from collapse_pipeline.loop.govern import Act, Governance, govern
 from collapse_pipeline.loop.lineage import GeneratorRecord, Line, Status, replay
 from collapse_pipeline.loop.mix import chosen_humans
 from collapse_pipeline.loop.obey import held_to
+from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.ports import Bench, Night, Student, World
-from collapse_pipeline.records import derived_seed
+from collapse_pipeline.records import Component, derived_seed
 from collapse_pipeline.settings import CorpusSettings, Settings
 from collapse_pipeline.worlds.reference import world
 
@@ -206,7 +207,10 @@ def arrived(anchor: pa.Table, generation: str, settings: CorpusSettings) -> pa.T
 def pinned_settings(record: GeneratorRecord) -> CorpusSettings:
     """The settings that the record pinned, with what is in force on top of them."""
     settings = CorpusSettings.model_validate(dict(record.settings))
-    return settings.model_copy(update={"mix": held_to(settings.mix, record.in_force)})
+    held = {"mix": held_to(settings.mix, record.in_force), "teacher": settings.teacher}
+    if settings.teacher.kind == "mixture":
+        held["teacher"] = settings.teacher.of_those(versions_of(record)[Component.TEACHER])
+    return settings.model_copy(update=held)
 
 
 def night_of(record: GeneratorRecord) -> Night:

@@ -1,11 +1,13 @@
 """The loop in memory: the verbs one after the other, for calibration and for experiments.
 
 The same verbs, policies and seeds as a night that Dagster runs, without a store, a ledger or a
-release: every turn's student is the next one's parent, until the depth limit is reached.
+release: every turn's student is the next one's parent, until the depth limit is reached, unless
+whoever takes the turns holds one back.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,11 +36,12 @@ from collapse_pipeline.ports import (
     Teacher,
     World,
 )
-from collapse_pipeline.records import DROPPED_BATCH, SAMPLE, Template, derived_seed
+from collapse_pipeline.records import DROPPED_BATCH, SAMPLE, SYNTHETIC, Template, derived_seed
 
 SUBSAMPLE = 0.8  # of the human rows; without replacement, for a bootstrap shifts the statistics
 
 Matcher = Callable[[pa.Table, pa.Table, pa.Table], pa.Table]
+Promoted = Callable[["Turn"], bool]
 
 
 class TeacherChoice(Protocol):
@@ -77,6 +80,8 @@ class Parts:
     match: Matcher  # pairs of rows that share a MinHash band
     world: World | None = None
     classify: bool = True  # False: only the baseline, whom judges ask, has a task model
+    quotas: bool = True  # False: the judge keeps the best of all labels together
+    people: bool = True  # False: human rows are left out from under the mix
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class Turn:
     baseline: Student
     candidate: Student
     depth: int  # of the batch
+    bands: pa.Table  # MINHASH_BANDS of the kept rows
 
     @property
     def mix_depth(self) -> int:
@@ -123,6 +129,7 @@ def turns(
     seed: int,
     vocabulary_of: LanguageModel | None = None,
     governed: bool = True,
+    promoted: Promoted = lambda turn: True,  # noqa: ARG005 - every turn is
 ) -> Iterator[Turn]:
     """Turns of the loop on these human rows, without end; take as many as are wanted.
 
@@ -132,6 +139,8 @@ def turns(
         seed: Of everything that is drawn.
         vocabulary_of: Whose tokenizer the students share; the baseline's own by default.
         governed: Whether a student at the depth limit stops being the parent, as releases do.
+        promoted: Asked of a turn when the next one is taken. One that was not is quarantined: it is
+            no parent, and later turns neither use its rows nor are compared with them.
     """
     rows = human.select(SAMPLE.names)
     baseline = train(parts, weighted(rows), derived_seed(seed, "baseline"), vocabulary_of)
@@ -144,7 +153,10 @@ def turns(
         ordinal += 1
         turn = _turn(parts, rows, baseline, shared, past, ordinal, seed)
         yield turn
+        if not promoted(turn):
+            continue
         past.kept.append(turn.kept)
+        past.bands.append(turn.bands)
         if not governed or turn.mix_depth < parts.mix.depth_limit:
             past.parent, past.parent_depth = turn.candidate, turn.mix_depth
             past.parent_version = f"turn-{ordinal}"
@@ -188,8 +200,7 @@ def _turn(
     teacher = parts.teacher.build(bench)
     requests = plan_requests(human, parts.templates, parts.generate, night)
     batch = generate(requests, teacher, night, parts.task_type).samples
-    judge = parts.panel.build(bench)
-    judged = judge_batch(batch, judge, None, parts.judge, derived_seed(night.seed, "judge"))
+    judged = _judged(parts, batch, parts.panel.build(bench), derived_seed(night.seed, "judge"))
     filtered = filter_batch(
         judged.filter(judged["accepted"]),
         parts.suites,
@@ -198,10 +209,9 @@ def _turn(
         parts.filter,
         human,
     )
-    past.bands.append(filtered.bands)
     synthetic = [filtered.kept, *reversed(past.kept)]
-    nothing = DROPPED_BATCH.empty_table()
-    mixture = mix(human, synthetic, nothing, parts.mix, night.generation, night.seed)
+    mixture = mix(human, synthetic, rejected(judged), parts.mix, night.generation, night.seed)
+    mixture = mixture if parts.people else without_people(mixture)
     trained = parts if parts.classify else replace(parts, task=None)
     candidate = train(trained, mixture.samples, derived_seed(night.seed, "train"), vocabulary_of)
     return Turn(
@@ -214,7 +224,43 @@ def _turn(
         baseline,
         candidate,
         teacher.depth,
+        filtered.bands,
     )
+
+
+def rejected(judged: pa.Table) -> pa.Table:
+    """Rows that the judge did not accept, as `mix` takes them: DROPPED_BATCH, in their order."""
+    out = judged.filter(pc.invert(judged["accepted"]))
+    first = [str(reasons[0]) if reasons else "rejected" for reasons in out["reasons"].to_pylist()]
+    columns: dict[str, Any] = {name: out[name] for name in SAMPLE.names} | {
+        "stage": ["judge"] * len(first),
+        "reason": [reason.partition(":")[0].partition(" for label")[0] for reason in first],
+        "duplicate_of": [""] * len(first),
+    }
+    return pa.table(columns, schema=DROPPED_BATCH)
+
+
+def without_people(mixture: Mixture) -> Mixture:
+    """A mix whose human rows are left out; the rows that stay count one each, for there is nothing
+    left that they could count less than. A mix of human rows alone stays as it is."""
+    rows = mixture.samples.filter(pc.equal(mixture.samples["origin"], SYNTHETIC))
+    if not rows.num_rows:
+        return mixture
+    ones = pa.array([1.0] * rows.num_rows, pa.float64())
+    rows = rows.set_column(rows.schema.get_field_index("weight"), "weight", ones)
+    alone = {"rows": rows.num_rows, "human_rows": 0, "human_share": 0.0, "synthetic_share": 1.0}
+    return Mixture(rows, mixture.summary | alone)
+
+
+def _judged(parts: Parts, batch: pa.Table, judge: Judge, seed: int) -> pa.Table:
+    if parts.quotas or not parts.judge.enforce:
+        return judge_batch(batch, judge, None, parts.judge, seed)
+    fit = judge_batch(batch, judge, None, parts.judge.model_copy(update={"keep_share": 1.0}), seed)
+    order = pc.sort_indices(fit, sort_keys=[("accepted", "descending"), ("score", "descending")])
+    best = np.zeros(fit.num_rows, dtype=np.bool_)
+    best[order.to_numpy()[: ceil(parts.judge.keep_share * fit.num_rows)]] = True
+    kept = pc.and_(fit["accepted"], pa.array(best))
+    return fit.set_column(fit.schema.get_field_index("accepted"), "accepted", kept)
 
 
 def _earlier(match: Matcher, human: pa.Table, past: _Past) -> EarlierMatches:

@@ -185,7 +185,7 @@ def _sample(
         "response": response,
         "origin": SYNTHETIC,
         "depth": teacher.depth,
-        "teacher": teacher.version,
+        "teacher": draft.teacher or teacher.version,
         "template": request.template,
         "judge": "",
         "parent_ids": list(request.parent_ids),

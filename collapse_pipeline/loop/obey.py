@@ -180,16 +180,19 @@ def held_to(policy: MixPolicy, in_force: Iterable[InForce]) -> MixPolicy:
 
 
 def from_frozen(rows: pa.Table, in_force: Iterable[InForce]) -> pa.ChunkedArray:
-    """Which sample rows come from a template or teacher that is frozen now: true for those."""
+    """Which sample rows come from a template or teacher that is frozen now: true for those.
+
+    A row says who of a mixture wrote it; what a teacher alone wrote goes by its generation.
+    """
     brakes = list(in_force)
-    template = named(Component.TEMPLATE, "")
-    values = [brake.value for brake in brakes if brake.what is Brake.FROZEN]
-    templates = [str(v).removeprefix(template) for v in values if str(v).startswith(template)]
+    frozen = [str(brake.value) for brake in brakes if brake.what is Brake.FROZEN]
     nights = [str(brake.value) for brake in brakes if brake.what is Brake.REFUSED]
-    return pc.or_(
-        pc.is_in(rows["template"], pa.array(templates, pa.string())),
-        pc.is_in(rows["generation"], pa.array(nights, pa.string())),
-    )
+    out = pc.is_in(rows["generation"], pa.array(nights, pa.string()))
+    for kind in (Component.TEMPLATE, Component.TEACHER):
+        own = named(kind, "")
+        versions = [name.removeprefix(own) for name in frozen if name.startswith(own)]
+        out = pc.or_(out, pc.is_in(rows[kind.value], pa.array(versions, pa.string())))
+    return out
 
 
 def nothing_left(

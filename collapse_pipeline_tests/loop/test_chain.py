@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collapse_pipeline.backends.judges.likelihood import LikelihoodConfig
 from collapse_pipeline.backends.students.task import TfidfTaskConfig
-from collapse_pipeline.loop.chain import subsample, train, turns, weighted
+from collapse_pipeline.loop.chain import rejected, subsample, train, turns, weighted
+from collapse_pipeline.loop.generate import GeneratePolicy
 from collapse_pipeline.loop.judge import JudgePolicy
 from collapse_pipeline.loop.mix import MixPolicy
 from collapse_pipeline.metrics.fluency import perplexity
@@ -136,3 +138,77 @@ def test_banking77_stays_healthy_under_the_default_mix_and_collapses_under_repla
     assert max(healthy) < 1.2 * healthy[0]
     assert collapsed[2] > 2 * healthy[2]
     assert collapsed == sorted(collapsed)
+
+
+def test_a_turn_that_was_held_back_leaves_nothing_to_later_ones():
+    """The second turn is stopped: the third is written by the first's student, without its rows."""
+    parts, human = parts_of(mix=MixPolicy(depth_limit=9, synthetic_cap=0.6)), toy_human()
+    stopped = {2}
+    chain = turns(parts, human, 1, promoted=lambda turn: turn.ordinal not in stopped)
+    first, second, third = islice(chain, 3)
+    assert [turn.depth for turn in (first, second, third)] == [1, 2, 2]
+    assert set(third.mixture.samples["written_in"].to_pylist()) == {"", "turn-001", "turn-003"}
+    free = [*islice(turns(parts, human, 1), 3)]
+    assert table_digest(free[1].kept) == table_digest(second.kept)
+    assert free[2].depth == 3
+    # What was held back may be said again: only rows of the line count as earlier ones.
+    assert first.bands.num_rows > 0
+    quiet = parts_of(mix=MixPolicy(depth_limit=9), generate=GeneratePolicy(rows=600))
+    chain = turns(quiet, human, 1, promoted=lambda turn: False)
+    said = [set(turn.kept["prompt"].to_pylist()) for turn in islice(chain, 3)]
+    assert said[0] & said[1]
+
+
+def test_rejected_rows_come_into_the_mix_as_negatives_where_the_policy_says_so():
+    human = toy_human()
+    (plain,) = islice(turns(parts_of(), human, 1), 1)
+    out = {*rejected(plain.judged)["sample_id"].to_pylist()}
+    assert len(out) == 120 - pc.sum(plain.judged["accepted"]).as_py()
+    parts = parts_of(mix=MixPolicy(rejected_as="negatives", rejected_share=0.2))
+    (turn,) = islice(turns(parts, human, 1), 1)
+    negatives = turn.mixture.samples.filter(pc.equal(turn.mixture.samples["role"], "negative"))
+    assert 0 < negatives.num_rows == turn.mixture.summary["rejected_rows"]
+    assert {*negatives["sample_id"].to_pylist()} <= out
+    assert set(plain.mixture.samples["role"].to_pylist()) == {"positive"}
+
+
+def test_reasons_of_rejected_rows_are_kinds():
+    (turn,) = islice(turns(parts_of(), toy_human(), 1), 1)
+    found = rejected(turn.judged)
+    said = set(found["reason"].to_pylist())
+    assert "below quota" in said
+    assert not any("for label" in reason for reason in said)
+    assert set(found["stage"].to_pylist()) == {"judge"}
+
+
+def test_a_mix_without_people_keeps_the_written_rows_at_full_weight():
+    human = toy_human()
+    (whole,) = islice(turns(parts_of(), human, 1), 1)
+    (turn,) = islice(turns(parts_of(people=False), human, 1), 1)
+    rows = turn.mixture.samples
+    written = whole.mixture.samples.filter(pc.equal(whole.mixture.samples["origin"], "synthetic"))
+    assert rows["sample_id"].to_pylist() == written["sample_id"].to_pylist()
+    assert set(written["weight"].to_pylist()) == {0.5}
+    assert set(rows["weight"].to_pylist()) == {1.0}
+    assert turn.mixture.summary["synthetic_share"] == 1
+    assert turn.mixture.summary["human_rows"] == 0
+    assert turn.mixture.summary["rows"] == rows.num_rows
+    (bare,) = islice(turns(parts_of(people=False, mix=MixPolicy(synthetic_cap=0)), human, 1), 1)
+    assert bare.mixture.summary["human_rows"] == human.num_rows  # nothing was written
+
+
+def test_without_quotas_the_best_of_all_labels_stay():
+    human = toy_human()
+    policy = JudgePolicy(keep_share=0.3, select="rank")
+    with_quotas, without = (
+        next(turns(parts_of(judge=policy, panel=LikelihoodConfig(), quotas=quotas), human, 1))
+        for quotas in (True, False)
+    )
+    judged = without.judged
+    scores = judged["score"].to_numpy()
+    kept = judged["accepted"].to_numpy()
+    assert kept.sum() == 36  # three tenths of 120
+    assert scores[kept].min() >= scores[~kept].max()
+    assert judged["score"].to_pylist() == with_quotas.judged["score"].to_pylist()
+    labels = with_quotas.judged.filter(with_quotas.judged["accepted"])["label"].to_pylist()
+    assert sorted(map(labels.count, "ab")) == [18, 18]
