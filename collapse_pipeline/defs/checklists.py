@@ -7,6 +7,7 @@ from collapse_pipeline.defs.pins import Part, pinned_parts
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.loop.checklist import Row, Wanted, checklist
 from collapse_pipeline.loop.lineage import Line, Manifest, Status
+from collapse_pipeline.settings import today_utc
 
 MEASURED = (Status.PROMOTED, Status.QUARANTINED)
 
@@ -33,6 +34,7 @@ def run_checklist(
     if manifest is not None:
         table = shop.store.read("gate_values", line.corpus, [manifest.generation])
         values = [row for row in table.to_pylist() if row["attempt"] == manifest.attempt]
+    settings = shop.settings.corpus(line.corpus).governance
     return checklist(
         manifest,
         values,
@@ -45,7 +47,9 @@ def run_checklist(
         },
         Wanted(
             share=share,
-            review_rows=shop.settings.corpus(line.corpus).governance.review_rows,
+            as_of=today_utc(),
+            review_rows=settings.review_rows,
+            experiment_days=settings.experiment_days,
         ),
     )
 

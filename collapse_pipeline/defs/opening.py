@@ -132,6 +132,7 @@ def _record(
     governance = shop.governance(corpus).as_of(generation)
     choice = choose(configured, before, governance, first=not scored)
     settings = choice.settings
+    experiment = governance.experiment(generation, settings.governance.experiment_days)
     anchor, suites_pin = pinned_tables(shop, before)
     rows = shop.store.read("human_anchor", corpus, version=anchor.version)
     human = arrived(rows, generation, settings)
@@ -179,7 +180,7 @@ def _record(
         configured=asked,
         in_force=choice.in_force,
         review_density=choice.review_density,
-        supported_share=max((c.payload["share"] for c in governance.experiments), default=0.0),
+        supported_share=experiment.payload["share"] if experiment else 0.0,
         **gate_pins(shop, line, generation, settings, choice.templates, rows),
     )
     return record, choice

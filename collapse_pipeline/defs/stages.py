@@ -14,7 +14,7 @@ from collapse_pipeline.defs.workshop import Workshop, night_of, pinned_settings
 from collapse_pipeline.loop import evaluate as evaluation
 from collapse_pipeline.loop.filter import EarlierMatches, filter_batch
 from collapse_pipeline.loop.generate import generate, plan_requests
-from collapse_pipeline.loop.judge import JudgePolicy, judge_batch
+from collapse_pipeline.loop.judge import JudgePolicy, judge_batch, rejected
 from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.loop.mix import mix
 from collapse_pipeline.loop.obey import from_frozen
@@ -121,7 +121,7 @@ def filtered_batch(shop: Workshop, record: GeneratorRecord) -> Outcome:
             human,
         )
         kept = filtered.kept
-        drops += [_rejected_by_judge(judged), filtered.dropped]
+        drops += [rejected(judged), filtered.dropped]
         shop.store.replace("minhash_bands", record.corpus, record.generation, filtered.bands)
     dropped = pa.concat_tables(drops)
     shop.store.replace("dropped_batch", record.corpus, record.generation, dropped)
@@ -273,17 +273,6 @@ def _paid(shop: Workshop, record: GeneratorRecord, plan: str) -> TablePin | None
         return None
     pin = shop.store.pin("synthetic_batch", record.corpus, record.generation)
     return pin if pin.digest in digests else None
-
-
-def _rejected_by_judge(judged: pa.Table) -> pa.Table:
-    out = judged.filter(pc.invert(judged["accepted"]))
-    first = [reasons[0] if reasons else "rejected" for reasons in out["reasons"].to_pylist()]
-    kinds = [reason.partition(":")[0].partition(" for label")[0] for reason in first]
-    columns = {"stage": ["judge"] * len(kinds), "reason": kinds, "duplicate_of": [""] * len(kinds)}
-    table = out.select(SAMPLE.names)
-    for name, values in columns.items():
-        table = table.append_column(DROPPED_BATCH.field(name), pa.array(values, pa.string()))
-    return table
 
 
 def _earlier(shop: Workshop, record: GeneratorRecord, human: pa.Table) -> EarlierMatches:

@@ -22,7 +22,7 @@ from collapse_pipeline.loop.filter import (
     filter_batch,
 )
 from collapse_pipeline.loop.generate import GeneratePolicy, generate, plan_requests
-from collapse_pipeline.loop.judge import JudgePolicy, judge_batch
+from collapse_pipeline.loop.judge import JudgePolicy, judge_batch, rejected
 from collapse_pipeline.loop.mix import MixPolicy, Mixture, mix
 from collapse_pipeline.ports import (
     Bench,
@@ -36,7 +36,7 @@ from collapse_pipeline.ports import (
     Teacher,
     World,
 )
-from collapse_pipeline.records import DROPPED_BATCH, SAMPLE, SYNTHETIC, Template, derived_seed
+from collapse_pipeline.records import SAMPLE, SYNTHETIC, Template, derived_seed
 
 SUBSAMPLE = 0.8  # of the human rows; without replacement, for a bootstrap shifts the statistics
 
@@ -226,18 +226,6 @@ def _turn(
         teacher.depth,
         filtered.bands,
     )
-
-
-def rejected(judged: pa.Table) -> pa.Table:
-    """Rows that the judge did not accept, as `mix` takes them: DROPPED_BATCH, in their order."""
-    out = judged.filter(pc.invert(judged["accepted"]))
-    first = [str(reasons[0]) if reasons else "rejected" for reasons in out["reasons"].to_pylist()]
-    columns: dict[str, Any] = {name: out[name] for name in SAMPLE.names} | {
-        "stage": ["judge"] * len(first),
-        "reason": [reason.partition(":")[0].partition(" for label")[0] for reason in first],
-        "duplicate_of": [""] * len(first),
-    }
-    return pa.table(columns, schema=DROPPED_BATCH)
 
 
 def without_people(mixture: Mixture) -> Mixture:

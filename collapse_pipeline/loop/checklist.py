@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from collapse_pipeline.loop.govern import Governance
+from collapse_pipeline.loop.govern import Cause, Governance
 from collapse_pipeline.loop.lineage import Manifest
 from collapse_pipeline.loop.mix import HUMAN_RED_LINE
 from collapse_pipeline.records import Frozen
@@ -87,7 +87,9 @@ class Wanted(Frozen):
     """What the checklist is run for."""
 
     share: float | None = None  # synthetic share that is asked for, where it is to be raised
+    as_of: str  # the day
     review_rows: int = 50  # what a required review takes
+    experiment_days: int = 90  # an older experiment is no evidence
 
 
 def checklist(
@@ -195,20 +197,21 @@ def _ratio(
     if human < HUMAN_RED_LINE:
         bad.append(f"human text is {human:.1%} of the mix, under {HUMAN_RED_LINE:.0%}")
     if wanted.share is not None:
-        proof = _proof(wanted.share, governance, shares)
+        experiment = governance.experiment(wanted.as_of, wanted.experiment_days)
+        proof = _proof(wanted.share, experiment, shares)
         (good if proof else bad).append(
             proof
             or f"{NO_EVIDENCE} for a synthetic share of {wanted.share:.1%}: "
-            "no experiment and no release stands on so much"
+            f"no experiment of the last {wanted.experiment_days} days supports so much, and no "
+            "release stands on it"
         )
     return good, bad
 
 
-def _proof(share: float, governance: Governance, shares: Mapping[str, float]) -> str:
-    """What supports a synthetic share: an experiment on record, else a release that stood."""
-    for experiment in reversed(governance.experiments):
-        if experiment.payload["share"] >= share:
-            return f"an experiment of {experiment.since} supports {experiment.payload['share']:.1%}"
+def _proof(share: float, experiment: Cause | None, shares: Mapping[str, float]) -> str:
+    """What supports a synthetic share: the experiment that counts, else a release that stood."""
+    if experiment and experiment.payload["share"] >= share:
+        return f"an experiment of {experiment.since} supports {experiment.payload['share']:.1%}"
     stood = [generation for generation, had in shares.items() if had >= share]
     return f"release {stood[-1]} stands on {shares[stood[-1]]:.1%}" if stood else ""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from collapse_pipeline.loop.versions import kind_of, named
 from collapse_pipeline.ports import Event
-from collapse_pipeline.records import Component
+from collapse_pipeline.records import Component, days_before
 
 MACHINE = "machine"  # the role of what no person did
 LASTS = 2  # promoted generations after which infused rows and a raised review density end
@@ -253,6 +253,13 @@ class Governance:
     def experiments(self) -> list[Cause]:
         """Experiments on record; `payload["share"]` is the synthetic share that one supports."""
         return self.of(Act.EXPERIMENT_RECORDED)
+
+    def experiment(self, as_of: str, days: int) -> Cause | None:
+        """The newest experiment, where it is at most so many days old on the day `as_of`; what an
+        earlier one supported counts no more."""
+        newest = self.experiments[-1:]
+        fresh = [cause for cause in newest if cause.since >= days_before(as_of, days)]
+        return fresh[0] if fresh else None
 
     @property
     def calibration(self) -> str:

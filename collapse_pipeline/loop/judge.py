@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from collapse_pipeline.errors import BackendError, BadInputError
 from collapse_pipeline.ports import FloatVector, Judge, Judgement
-from collapse_pipeline.records import JUDGED_BATCH, SAMPLE, Frozen, derived_seed
+from collapse_pipeline.records import DROPPED_BATCH, JUDGED_BATCH, SAMPLE, Frozen, derived_seed
 
 
 class JudgePolicy(Frozen):
@@ -139,3 +140,15 @@ def _check(name: str, judgements: Sequence[Judgement], rows: int) -> None:
             raise BackendError(
                 f"scores of {name} in [0, 1]", str(judgement.score), "mend or freeze this judge"
             )
+
+
+def rejected(judged: pa.Table) -> pa.Table:
+    """Rows that the judge did not accept, as `mix` takes them: DROPPED_BATCH, in their order."""
+    out = judged.filter(pc.invert(judged["accepted"]))
+    first = [str(reasons[0]) if reasons else "rejected" for reasons in out["reasons"].to_pylist()]
+    columns: dict[str, Any] = {name: out[name] for name in SAMPLE.names} | {
+        "stage": ["judge"] * len(first),
+        "reason": [reason.partition(":")[0].partition(" for label")[0] for reason in first],
+        "duplicate_of": [""] * len(first),
+    }
+    return pa.table(columns, schema=DROPPED_BATCH)

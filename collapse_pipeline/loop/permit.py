@@ -56,6 +56,7 @@ class GovernanceSettings(Frozen):
     # The same until a release stands on the changed version of a component.
     changed_review_density: float = Field(0.0, ge=0, le=1)
     review_rows: int = Field(50, ge=1)  # what a review takes that a gate requires
+    experiment_days: int = Field(90, ge=1)  # an older experiment supports no synthetic share
 
 
 def check_person(settings: GovernanceSettings, act: Act, by: str, reason: str) -> Role:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from collapse_pipeline.backends.judges.likelihood import LikelihoodConfig
 from collapse_pipeline.backends.students.task import TfidfTaskConfig
-from collapse_pipeline.loop.chain import rejected, subsample, train, turns, weighted
+from collapse_pipeline.loop.chain import subsample, train, turns, weighted
 from collapse_pipeline.loop.generate import GeneratePolicy
-from collapse_pipeline.loop.judge import JudgePolicy
+from collapse_pipeline.loop.judge import JudgePolicy, rejected
 from collapse_pipeline.loop.mix import MixPolicy
 from collapse_pipeline.metrics.fluency import perplexity
 from collapse_pipeline.records import HUMAN, table_digest

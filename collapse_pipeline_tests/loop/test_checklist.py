@@ -78,7 +78,7 @@ def rows(subject=..., values=VALUES, pins=PINS, ledger=None, shares=None, **want
         (ledger or Decisions()).state(),
         pins,
         shares or {},
-        Wanted(**wanted),
+        Wanted(as_of=NIGHT, **wanted),
     )
     return {row.dimension: row for row in found}
 
@@ -181,6 +181,8 @@ def test_a_share_is_raised_on_evidence_alone():
         assert (tried.red, "supports 50.0%" in tried.evidence) == (False, True)
     weak = Decisions().say(Act.EXPERIMENT_RECORDED, share=0.35)
     assert rows(share=0.4, ledger=weak)[Dimension.RATIO_CONTROL].red
+    weaker = ledger.say(Act.EXPERIMENT_RECORDED, share=0.35)  # after the one that supported it
+    assert rows(share=0.4, ledger=weaker)[Dimension.RATIO_CONTROL].red
 
 
 def test_reviewed_rows_are_evidence():

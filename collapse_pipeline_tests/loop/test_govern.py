@@ -148,7 +148,21 @@ def test_calibration_acceptance_and_experiments():
     ledger.say(Act.GATE_ACCEPTED, gate="legacy_suites_only", actor="ann")
     assert ledger.state().accepted["legacy_suites_only"].actor == "ann"
     ledger.say(Act.EXPERIMENT_RECORDED, share=0.4)
-    assert [e.payload["share"] for e in ledger.state().experiments] == [0.4]
+    ledger.say(Act.EXPERIMENT_RECORDED, DAYS[0], share=0.3)
+    assert [e.payload["share"] for e in ledger.state().experiments] == [0.4, 0.3]
+
+
+def test_the_newest_experiment_counts_until_it_is_too_old():
+    ledger = Decisions()
+    assert ledger.state().experiment("2026-01-20", 10) is None
+    ledger.say(Act.EXPERIMENT_RECORDED, "2026-01-08", share=0.6)
+    ledger.say(Act.EXPERIMENT_RECORDED, "2026-01-10", share=0.4)
+    newest = ledger.state().experiment("2026-01-20", 10)
+    assert newest is not None
+    assert newest.payload["share"] == 0.4
+    assert ledger.state().experiment("2026-01-21", 10) is None
+    # A night that is filled in later knows what was found since, as persons' decisions.
+    assert ledger.state().experiment("2026-01-09", 10) is not None
 
 
 def test_a_rollback_withdraws_what_was_activated_before_it():

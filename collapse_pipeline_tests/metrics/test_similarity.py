@@ -110,7 +110,7 @@ def full_product(rows):
 
 
 def test_the_exact_ratio_is_fast():
-    """At 20,000 rows: `benchmarks/neighbours.py`."""
+    """At 20,000 rows: `benchmarks/self_similarity.py`."""
     from sklearn.neighbors import NearestNeighbors
     from threadpoolctl import threadpool_limits
 
