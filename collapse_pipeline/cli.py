@@ -47,8 +47,6 @@ corpus_app = typer.Typer(help="Corpora of a home.", no_args_is_help=True)
 suite_app = typer.Typer(help="Suites of a corpus.", no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(suite_app, name="suite")
-for commands in (cli_gates, cli_governance, cli_audit, cli_laws, cli_experiments, cli_drills):
-    commands.add_to(app)
 
 
 def main() -> None:
@@ -265,6 +263,11 @@ def ui(home: Home = None, config: Config = None) -> None:
         os.environ[CONFIG_VARIABLE] = str(config.absolute())
     command = [sys.executable, "-m", "dagster", "dev", "-m", "collapse_pipeline.definitions"]
     os.execv(command[0], command)  # noqa: S606 - no shell, our own arguments
+
+
+# Behind the loop's own commands, for `--help` lists them in this order.
+for commands in (cli_gates, cli_governance, cli_audit, cli_experiments, cli_drills, cli_laws):
+    commands.add_to(app)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,9 @@ def drill(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Injects known faults into a scratch copy of the loop: whether, when and by what they were
-    caught, what was blamed, and what it cost. What was cut off goes on.
+    """Puts known faults into a scratch copy of the loop: what caught them, when, at what cost.
+
+    What was cut off goes on.
 
     Example: collapse-pipeline drill rigid_template over_refusal --corpus customer_service
     """
