@@ -36,9 +36,7 @@ from collapse_pipeline.records import SYNTHETIC, SuiteRecord, derived_seed
 
 RELEASED = "released"  # the student in force after a turn: the last promoted, else the baseline
 WRITTEN, MIX = "written", "mix"  # what a student writes; the synthetic rows that it learnt from
-DIVERSITY_ROWS = (
-    300  # texts that diversity is measured on; the same everywhere, for it moves with it
-)
+DIVERSITY_ROWS = 300  # texts that diversity is measured on; it moves with their number
 MOST = 0.9  # of a mix that can still have all human rows under it in reasonable time
 PASSES = 0.9  # of the rows that a judge accepts, about as many as a filter lets pass
 Way = Literal["on_top", "fixed"]
