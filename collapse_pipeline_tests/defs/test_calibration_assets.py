@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from collapse_pipeline.definitions import build_definitions
-from collapse_pipeline.defs import replicates
+from collapse_pipeline.defs import replicates, side_by_side
 from collapse_pipeline.defs.calibrating import in_force, taught_by
 from collapse_pipeline.defs.lineage_events import report_components
 from collapse_pipeline.defs.opening import open_generation
@@ -28,7 +28,7 @@ def home(gated_home, monkeypatch):
         (folder / f"{number}.json").write_text(json.dumps(figures))
 
     monkeypatch.setattr(replicates, "_replicate", replicate)
-    monkeypatch.setattr(replicates.os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(side_by_side.os, "sched_getaffinity", lambda _: {0})
     return gated_home
 
 

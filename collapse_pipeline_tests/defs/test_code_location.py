@@ -22,7 +22,7 @@ def test_every_corpus_has_the_sentence_as_assets(repository):
             node = graph.get(dg.AssetKey([corpus, name]))
             assert {key.path[-1] for key in node.parent_keys} == set(below)
             assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
-    assert len(graph.toposorted_asset_keys) == 2 * 15  # with gate_calibration, of no night
+    assert len(graph.toposorted_asset_keys) == 2 * 17  # with a calibration and two of experiments
 
 
 def test_one_job_a_corpus_with_every_stage_and_its_gates(repository, tmp_path):
