@@ -33,7 +33,7 @@ from collapse_pipeline.errors import (
     OutOfOrderError,
     TransientError,
 )
-from collapse_pipeline.loop.lineage import GeneratorRecord
+from collapse_pipeline.loop.pinned import GeneratorRecord
 from collapse_pipeline.records import TABLES
 
 STAGE_LOG = logging.getLogger("collapse_pipeline.stages")

@@ -6,7 +6,8 @@ from typing import Any
 from collapse_pipeline.defs.pins import Part, pinned_parts
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.loop.checklist import Row, Wanted, checklist
-from collapse_pipeline.loop.lineage import Line, Manifest, Status
+from collapse_pipeline.loop.lineage import Line, Status
+from collapse_pipeline.loop.pinned import Manifest
 from collapse_pipeline.settings import today_utc
 
 MEASURED = (Status.PROMOTED, Status.QUARANTINED)

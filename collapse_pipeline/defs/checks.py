@@ -14,7 +14,7 @@ from collapse_pipeline.defs.run_records import pool_of
 from collapse_pipeline.defs.workshop import Workshop, pinned_settings
 from collapse_pipeline.loop.consequence import sentence
 from collapse_pipeline.loop.gate import Gate, Outcome
-from collapse_pipeline.loop.lineage import GeneratorRecord
+from collapse_pipeline.loop.pinned import GeneratorRecord
 
 SETTLED_WITH_THE_NIGHT = "release"  # its gates are read by `settle`, and only shown here
 HUMAN_ONLY = "generation 0 trains on human rows only"

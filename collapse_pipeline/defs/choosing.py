@@ -6,7 +6,7 @@ from typing import Any
 
 from collapse_pipeline.loop.generate import fitting_templates
 from collapse_pipeline.loop.govern import Governance
-from collapse_pipeline.loop.lineage import Brake, InForce, Line, Parent
+from collapse_pipeline.loop.lineage import Line
 from collapse_pipeline.loop.obey import (
     Offer,
     Rule,
@@ -16,6 +16,7 @@ from collapse_pipeline.loop.obey import (
     component_of,
     nothing_left,
 )
+from collapse_pipeline.loop.pinned import Brake, InForce, Parent
 from collapse_pipeline.loop.versions import (
     members_of,
     named,

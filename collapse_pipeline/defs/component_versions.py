@@ -6,7 +6,7 @@ from collapse_pipeline.backends.template_files import load_templates
 from collapse_pipeline.defs.choosing import PARTS, STUDENT
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.errors import BadInputError
-from collapse_pipeline.loop.lineage import Brake
+from collapse_pipeline.loop.pinned import Brake
 from collapse_pipeline.loop.versions import kind_of, named, student, version_of, versions_of
 from collapse_pipeline.records import Component
 

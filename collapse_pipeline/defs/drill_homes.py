@@ -16,7 +16,7 @@ from collapse_pipeline.defs.stages import STAGES
 from collapse_pipeline.defs.workshop import Workshop, open_workshop
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.calibrate import Calibration
-from collapse_pipeline.loop.lineage import Manifest
+from collapse_pipeline.loop.pinned import Manifest
 from collapse_pipeline.records import (
     days_before,
 )

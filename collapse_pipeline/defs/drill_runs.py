@@ -18,7 +18,7 @@ from collapse_pipeline.errors import CollapsePipelineError
 from collapse_pipeline.loop.faults.fault import Fault
 from collapse_pipeline.loop.gate import Outcome
 from collapse_pipeline.loop.govern import Act
-from collapse_pipeline.loop.lineage import Manifest
+from collapse_pipeline.loop.pinned import Manifest
 from collapse_pipeline.metrics import performance
 from collapse_pipeline.ports import Student, World
 from collapse_pipeline.records import SYNTHETIC, Verdict, derived_seed

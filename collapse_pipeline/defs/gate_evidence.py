@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from collapse_pipeline.defs.workshop import Workshop, arrived, pinned_settings
 from collapse_pipeline.loop.calibrate import reasons
 from collapse_pipeline.loop.contamination import eval_overlaps
-from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.loop.measure import Evidence, drawn
+from collapse_pipeline.loop.pinned import GeneratorRecord
 from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.metrics.evidence import (
     BatchEvidence,

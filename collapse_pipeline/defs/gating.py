@@ -17,8 +17,8 @@ from collapse_pipeline.loop.calibrate import Calibration, bounds
 from collapse_pipeline.loop.decide import Figures, Finding, Measured, Past, decide
 from collapse_pipeline.loop.gate import Action, Gate, Outcome
 from collapse_pipeline.loop.limits import Allotment, allot
-from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.loop.measure import Evidence, measure, rows_of
+from collapse_pipeline.loop.pinned import GeneratorRecord
 from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.metrics.evidence import (
     BatchEvidence,

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from collapse_pipeline.defs.metadata import markdown, preview, previewed, readable
 from collapse_pipeline.defs.workshop import Workshop
-from collapse_pipeline.loop.lineage import GeneratorRecord, Happening
+from collapse_pipeline.loop.lineage import Happening
+from collapse_pipeline.loop.pinned import GeneratorRecord
 from collapse_pipeline.loop.versions import version_of, versions_of
 from collapse_pipeline.records import Component, SuiteRecord, TablePin, Template, content_hash
 

@@ -10,7 +10,7 @@ import dagster as dg
 import pyarrow as pa
 
 from collapse_pipeline.loop.evaluate import BASELINE, CANDIDATE, INCUMBENT
-from collapse_pipeline.loop.lineage import Manifest
+from collapse_pipeline.loop.pinned import Manifest
 from collapse_pipeline.records import TABLES
 
 PREVIEW_ROWS = 6

@@ -21,14 +21,8 @@ from collapse_pipeline.defs.workshop import Workshop, arrived
 from collapse_pipeline.errors import BadInputError, OutOfOrderError, TooFewSamplesError
 from collapse_pipeline.loop.evaluate import primary_metric
 from collapse_pipeline.loop.govern import Act
-from collapse_pipeline.loop.lineage import (
-    GeneratorRecord,
-    Happening,
-    Line,
-    Parent,
-    Status,
-    as_parent,
-)
+from collapse_pipeline.loop.lineage import Happening, Line, Status, as_parent
+from collapse_pipeline.loop.pinned import GeneratorRecord, Parent
 from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.records import (
     SuiteRecord,

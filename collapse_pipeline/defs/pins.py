@@ -8,7 +8,8 @@ from collapse_pipeline.backends.stores.partitions import WITHOUT_GENERATION
 from collapse_pipeline.defs import calibrating
 from collapse_pipeline.defs.workshop import Workshop
 from collapse_pipeline.errors import StoreError
-from collapse_pipeline.loop.lineage import GeneratorRecord, Happening, Manifest, Status
+from collapse_pipeline.loop.lineage import Happening, Status
+from collapse_pipeline.loop.pinned import GeneratorRecord, Manifest
 from collapse_pipeline.records import Frozen, TablePin, table_digest
 
 # Of these nothing is left to go back to.

@@ -11,7 +11,7 @@ from collapse_pipeline.defs.gating import MEND
 from collapse_pipeline.defs.pins import Part
 from collapse_pipeline.defs.workshop import Workshop, pinned_settings
 from collapse_pipeline.loop.consequence import InService
-from collapse_pipeline.loop.lineage import GeneratorRecord, Manifest
+from collapse_pipeline.loop.pinned import GeneratorRecord, Manifest
 from collapse_pipeline.loop.suites_foreign import SuiteKind
 from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.metrics.evidence import ReleaseEvidence

@@ -15,15 +15,9 @@ from collapse_pipeline.defs.stages import student_model
 from collapse_pipeline.defs.workshop import Workshop, open_workshop
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.govern import MACHINE, Act
-from collapse_pipeline.loop.lineage import (
-    Generation,
-    GeneratorRecord,
-    Happening,
-    Line,
-    Manifest,
-    rolled_back,
-)
+from collapse_pipeline.loop.lineage import Generation, Happening, Line, rolled_back
 from collapse_pipeline.loop.permit import check_person
+from collapse_pipeline.loop.pinned import GeneratorRecord, Manifest
 from collapse_pipeline.loop.versions import named, version_of
 from collapse_pipeline.records import Component, Frozen, TablePin
 from collapse_pipeline.settings import CorpusSettings, packages

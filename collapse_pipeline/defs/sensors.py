@@ -19,7 +19,8 @@ from collapse_pipeline.errors import CollapsePipelineError, LeaseHeldError
 from collapse_pipeline.loop.consequence import verdicts
 from collapse_pipeline.loop.gate import Gate
 from collapse_pipeline.loop.govern import Act
-from collapse_pipeline.loop.lineage import GeneratorRecord, Happening, Status
+from collapse_pipeline.loop.lineage import Happening, Status
+from collapse_pipeline.loop.pinned import GeneratorRecord
 from collapse_pipeline.records import Frozen
 from collapse_pipeline.settings import Settings
 

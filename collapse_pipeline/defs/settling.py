@@ -15,7 +15,8 @@ from collapse_pipeline.loop.consequence import Deed, deeds, verdicts
 from collapse_pipeline.loop.evaluate import CANDIDATE, INCUMBENT
 from collapse_pipeline.loop.gate import Action, Outcome
 from collapse_pipeline.loop.govern import Act
-from collapse_pipeline.loop.lineage import GeneratorRecord, Happening, Manifest, Status
+from collapse_pipeline.loop.lineage import Happening, Status
+from collapse_pipeline.loop.pinned import GeneratorRecord, Manifest
 from collapse_pipeline.loop.release import Decision, decide, metrics_of, primary_points
 from collapse_pipeline.loop.versions import version_of
 from collapse_pipeline.records import HUMAN, Component, Verdict

@@ -15,9 +15,9 @@ from collapse_pipeline.loop import evaluate as evaluation
 from collapse_pipeline.loop.filter import EarlierMatches, filter_batch
 from collapse_pipeline.loop.generate import generate, plan_requests
 from collapse_pipeline.loop.judge import JudgePolicy, judge_batch, rejected
-from collapse_pipeline.loop.lineage import GeneratorRecord
 from collapse_pipeline.loop.mix import mix
 from collapse_pipeline.loop.obey import from_frozen
+from collapse_pipeline.loop.pinned import GeneratorRecord
 from collapse_pipeline.metrics.gold import gold_rows
 from collapse_pipeline.ports import Student
 from collapse_pipeline.records import (

@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 from collapse_pipeline.backends.stores.delta import DeltaStore
 from collapse_pipeline.errors import OutOfOrderError, StoreError
 from collapse_pipeline.loop.govern import Act, Governance, govern
-from collapse_pipeline.loop.lineage import GeneratorRecord, Line, Status, replay
+from collapse_pipeline.loop.lineage import Line, Status, replay
 from collapse_pipeline.loop.mix import chosen_humans
 from collapse_pipeline.loop.obey import held_to
+from collapse_pipeline.loop.pinned import GeneratorRecord
 from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.ports import Bench, Night, Student, World
 from collapse_pipeline.records import Component, derived_seed

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from collapse_pipeline.loop.govern import Cause, Governance
-from collapse_pipeline.loop.lineage import Manifest
 from collapse_pipeline.loop.mix import HUMAN_RED_LINE
+from collapse_pipeline.loop.pinned import Manifest
 from collapse_pipeline.records import Frozen
 
 NO_EVIDENCE = "no evidence"

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.govern import Act, Governance
-from collapse_pipeline.loop.lineage import Brake, InForce
 from collapse_pipeline.loop.mix import MixPolicy
+from collapse_pipeline.loop.pinned import Brake, InForce
 from collapse_pipeline.loop.versions import kind_of, named
 from collapse_pipeline.records import Component, Template
 

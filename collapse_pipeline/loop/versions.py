@@ -7,7 +7,7 @@ judge while its models learn from new human rows.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from collapse_pipeline.loop.lineage import Brake, GeneratorRecord, InForce
+from collapse_pipeline.loop.pinned import Brake, GeneratorRecord, InForce
 from collapse_pipeline.records import Component, canonical_json, content_hash
 
 

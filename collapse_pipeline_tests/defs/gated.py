@@ -17,7 +17,7 @@ from collapse_pipeline.defs.settling import settle
 from collapse_pipeline.defs.stages import STAGES
 from collapse_pipeline.defs.workshop import Workshop, arrived, open_workshop
 from collapse_pipeline.loop.calibrate import Calibration
-from collapse_pipeline.loop.lineage import GeneratorRecord, Manifest
+from collapse_pipeline.loop.pinned import GeneratorRecord, Manifest
 from collapse_pipeline.records import days_before, labels_of
 from collapse_pipeline.settings import load_settings, merge, today_utc
 

@@ -9,7 +9,8 @@ import yaml
 from collapse_pipeline.defs.corpora import ensure_corpus
 from collapse_pipeline.defs.opening import open_generation
 from collapse_pipeline.defs.workshop import Workshop, open_workshop
-from collapse_pipeline.loop.lineage import GeneratorRecord, Happening, Manifest
+from collapse_pipeline.loop.lineage import Happening
+from collapse_pipeline.loop.pinned import GeneratorRecord, Manifest
 from collapse_pipeline.records import Verdict, content_hash, samples_table
 from collapse_pipeline.settings import load_settings
 from collapse_pipeline_tests.samples import written_row

@@ -9,7 +9,7 @@ from collapse_pipeline.defs.stages import training_mix
 from collapse_pipeline.defs.workshop import pinned_settings
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.govern import Act
-from collapse_pipeline.loop.lineage import Brake
+from collapse_pipeline.loop.pinned import Brake
 from collapse_pipeline.loop.versions import versions_of
 from collapse_pipeline.records import DROPPED_BATCH, Component, Verdict
 from collapse_pipeline_tests.defs.nights import (

@@ -16,7 +16,7 @@ from collapse_pipeline.loop.checklist import (
     red_lines,
 )
 from collapse_pipeline.loop.govern import Act
-from collapse_pipeline.loop.lineage import Manifest, Parent
+from collapse_pipeline.loop.pinned import Manifest, Parent
 from collapse_pipeline.metrics.catalogue import CATALOGUE
 from collapse_pipeline.records import TablePin, Verdict
 from collapse_pipeline_tests.decisions import Decisions

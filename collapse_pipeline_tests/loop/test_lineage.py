@@ -6,14 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collapse_pipeline.errors import OutOfOrderError
-from collapse_pipeline.loop.lineage import (
-    GeneratorRecord,
-    Happening,
-    Manifest,
-    Parent,
-    Status,
-    replay,
-)
+from collapse_pipeline.loop.lineage import Happening, Status, replay
+from collapse_pipeline.loop.pinned import GeneratorRecord, Manifest, Parent
 from collapse_pipeline.records import SuiteRecord, TablePin, Verdict
 
 PIN = TablePin(table="human_anchor", version=0, rows=1, digest="d")

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.govern import Act
-from collapse_pipeline.loop.lineage import Brake, InForce
 from collapse_pipeline.loop.mix import MixPolicy
 from collapse_pipeline.loop.obey import (
     Offer,
@@ -17,6 +16,7 @@ from collapse_pipeline.loop.obey import (
     held_to,
     nothing_left,
 )
+from collapse_pipeline.loop.pinned import Brake, InForce
 from collapse_pipeline.records import Component, Template, samples_table
 from collapse_pipeline_tests.decisions import Decisions
 from collapse_pipeline_tests.samples import written_row

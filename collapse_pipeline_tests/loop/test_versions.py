@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collapse_pipeline.loop.lineage import GeneratorRecord, Parent
+from collapse_pipeline.loop.pinned import GeneratorRecord, Parent
 from collapse_pipeline.loop.versions import kind_of, named, student, version_of, versions_of
 from collapse_pipeline.records import Component, TablePin, Template
 
