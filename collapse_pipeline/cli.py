@@ -29,6 +29,7 @@ from collapse_pipeline.cli_options import (
     AsJson,
     Config,
     Home,
+    Setting,
     say,
 )
 from collapse_pipeline.errors import CollapsePipelineError
@@ -166,9 +167,7 @@ def run(
         str | None, typer.Option(metavar="DATE", help="Do one past night once more.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Over the configured one.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Repeatable.")
-    ] = None,
+    setting: Setting = None,
     home: Home = None,
     config: Config = None,
     as_json: AsJson = False,

@@ -1,17 +1,14 @@
 """Commands on drills: a known fault put into a scratch copy of the loop, and what became of it."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from collapse_pipeline.backends.whole_files import write_whole
-from collapse_pipeline.cli_options import AsJson, Config, Home, say
+from collapse_pipeline.cli_options import AsJson, Config, Home, Workers, say, telling
 from collapse_pipeline.errors import BadInputError
 from collapse_pipeline.loop.faults.catalogue import FAULTS
 from collapse_pipeline.reporting.cases import CASES, Case, case_study
@@ -33,7 +30,6 @@ class DrillStage(StrEnum):
 
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, each with a home of its own.")]
 SizeOfHome = Annotated[DrillStage, typer.Option(help="Size of the scratch homes.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default one for every core.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -83,7 +79,7 @@ def drill(
         strength=strength,
         stage=stage.value,
     )
-    said = run_drill(settings, request, workers, _told())
+    said = run_drill(settings, request, workers, telling("drilling", "runs"))
     say(said, as_json, drills_table)
 
 
@@ -117,7 +113,7 @@ def drill_cases(
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(file, case_study(one, braked, free, COMMAND))
         written.append(str(file))
-    say({"written": written}, as_json, lambda said: print(*said["written"], sep="\n"))  # noqa: T201
+    say({"written": written}, as_json, lambda said: typer.echo("\n".join(said["written"])))
 
 
 def _cases(names: Sequence[str] | None) -> list[Case]:
@@ -133,15 +129,5 @@ def _with_control(
     """The run of one fault, and its control."""
     from collapse_pipeline.defs.drilling import drill as run_drill
 
-    control, run = run_drill(settings, request, workers, _told())["runs"]
+    control, run = run_drill(settings, request, workers, telling("drilling", "runs"))["runs"]
     return run, control
-
-
-def _told() -> Any:
-    start = monotonic()
-
-    def told(done: int, wanted: int) -> None:
-        spent = timedelta(seconds=round(monotonic() - start))
-        sys.stderr.write(f"drilling: {done} of {wanted} runs, {spent}\n")
-
-    return told

@@ -1,16 +1,22 @@
 """Commands on experiments: a gradient of synthetic shares, and what links of the loop are worth."""
 
-import sys
-from collections.abc import Callable
-from datetime import timedelta
 from time import monotonic
 from typing import Annotated
 
 import typer
 
-from collapse_pipeline.cli_options import AsJson, By, Config, Home, say
+from collapse_pipeline.cli_options import (
+    AsJson,
+    By,
+    Config,
+    Home,
+    Setting,
+    Workers,
+    checked_night,
+    say,
+    telling,
+)
 from collapse_pipeline.errors import BadInputError
-from collapse_pipeline.records import is_day
 from collapse_pipeline.reporting import experiments as tables
 from collapse_pipeline.settings import load_settings, parse_overrides, today_utc
 
@@ -22,10 +28,6 @@ Generations = Annotated[int, typer.Option(min=1, help="Turns of every chain.")]
 StageName = Annotated[str, typer.Option(help="pilot: 500 human rows; full: all there are.")]
 Night = Annotated[
     str | None, typer.Option(metavar="DATE", help="Whose human rows; default those of today.")
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default one for every core.")]
-Setting = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Repeatable.")
 ]
 
 
@@ -82,12 +84,12 @@ def ratio(
             shop,
             corpus,
             wanted,
-            _night(night),
+            checked_night(night) or today_utc(),
             asked,
             overrides,
             by or shop.actor,
             workers,
-            _telling(corpus, start),
+            telling(f"experimenting on {corpus}", "chains"),
         )
     say(said | {"seconds": round(monotonic() - start, 1)}, as_json, tables.ratio_table)
 
@@ -125,7 +127,14 @@ def ablate(
     with open_workshop(settings) as shop:
         shop.hold(corpus)
         said = experiment_evidence.ablate(
-            shop, corpus, links, _night(night), asked, overrides, workers, _telling(corpus, start)
+            shop,
+            corpus,
+            links,
+            checked_night(night) or today_utc(),
+            asked,
+            overrides,
+            workers,
+            telling(f"experimenting on {corpus}", "chains"),
         )
     say(said | {"seconds": round(monotonic() - start, 1)}, as_json, tables.ablation_table)
 
@@ -138,17 +147,3 @@ def _shares(text: str) -> list[float]:
     if not shares or not all(0 <= share <= 100 for share in shares):
         raise BadInputError("--shares in percent, such as 0,10,30", repr(text), "mend it")
     return shares
-
-
-def _night(night: str | None) -> str:
-    if night is not None and not is_day(night):
-        raise BadInputError("--night with a date such as 2026-11-20", repr(night), "mend it")
-    return night or today_utc()
-
-
-def _telling(corpus: str, start: float) -> Callable[[int, int], None]:
-    def told(done: int, wanted: int) -> None:
-        spent = timedelta(seconds=round(monotonic() - start))
-        sys.stderr.write(f"experimenting on {corpus}: {done} of {wanted} chains, {spent}\n")
-
-    return told

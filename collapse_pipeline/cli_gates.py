@@ -1,16 +1,24 @@
 """Commands on gates: calibrating them, what they said, and a generation explained."""
 
-import sys
-from datetime import timedelta
 from difflib import get_close_matches
 from time import monotonic
 from typing import Annotated
 
 import typer
 
-from collapse_pipeline.cli_options import AsJson, By, Config, Home, Reason, say
+from collapse_pipeline.cli_options import (
+    AsJson,
+    By,
+    Config,
+    Home,
+    Reason,
+    Setting,
+    Workers,
+    checked_night,
+    say,
+    telling,
+)
 from collapse_pipeline.errors import BadInputError
-from collapse_pipeline.records import is_day
 from collapse_pipeline.reporting import gates as tables
 from collapse_pipeline.settings import load_settings, parse_overrides, today_utc
 
@@ -30,12 +38,8 @@ def calibrate(
         str | None,
         typer.Option(metavar="DATE", help="Whose human rows; default those of the next night."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default one for every core.")
-    ] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Repeatable.")
-    ] = None,
+    workers: Workers = None,
+    setting: Setting = None,
     home: Home = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -47,16 +51,11 @@ def calibrate(
     from collapse_pipeline.defs import calibrating
     from collapse_pipeline.defs.workshop import open_workshop
 
-    if night is not None and not is_day(night):
-        raise BadInputError("--night with a date such as 2026-11-20", repr(night), "mend it")
+    night = checked_night(night)
     settings = load_settings(home, config)
     chosen = settings.corpus(corpus, parse_overrides(setting or []))
     start = monotonic()
-
-    def told(done: int, wanted: int) -> None:
-        spent = timedelta(seconds=round(monotonic() - start))
-        sys.stderr.write(f"calibrating {corpus}: {done} of {wanted} replicates, {spent}\n")
-
+    told = telling(f"calibrating {corpus}", "replicates")
     with open_workshop(settings) as shop:
         shop.hold(corpus)
         tonight = night or today_utc()

@@ -4,10 +4,15 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any
 
 import typer
+
+from collapse_pipeline.errors import BadInputError
+from collapse_pipeline.records import is_day
 
 BAD_INPUT = 2
 BLOCKED = 3
@@ -26,6 +31,32 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the led
 By = Annotated[
     str | None, typer.Option("--by", metavar="NAME", help="Who decides; default: this user.")
 ]
+Setting = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Repeatable.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default one for every core.")]
+
+
+def checked_night(night: str | None) -> str | None:
+    """What `--night` was given, if anything.
+
+    Raises:
+        BadInputError: It is no date.
+    """
+    if night is not None and not is_day(night):
+        raise BadInputError("--night with a date such as 2026-11-20", repr(night), "mend it")
+    return night
+
+
+def telling(what: str, pieces: str) -> Callable[[int, int], None]:
+    """Tells on standard error how many pieces of a long piece of work are done, and since when."""
+    start = monotonic()
+
+    def told(done: int, wanted: int) -> None:
+        spent = timedelta(seconds=round(monotonic() - start))
+        sys.stderr.write(f"{what}: {done} of {wanted} {pieces}, {spent}\n")
+
+    return told
 
 
 def say(document: dict[str, Any], as_json: bool, lines: Callable[[dict[str, Any]], None]) -> None:

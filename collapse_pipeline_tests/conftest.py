@@ -5,6 +5,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+
+@pytest.fixture
+def invoke(monkeypatch):
+    """Runs a command of an app in this process; errors are raised as they are."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(app, *arguments):
+        said = CliRunner().invoke(app, [*map(str, arguments)])
+        if said.exception is not None and not isinstance(said.exception, SystemExit):
+            raise said.exception
+        return said
+
+    return run
 
 
 @pytest.fixture(scope="session")

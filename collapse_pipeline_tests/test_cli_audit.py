@@ -7,7 +7,6 @@ import sys
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from collapse_pipeline import cli_audit
 from collapse_pipeline.backends.ledgers.sql import SqlLedger
@@ -27,17 +26,10 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def cli(home):
+def cli(home, invoke):
     app = typer.Typer()
     cli_audit.add_to(app)
-
-    def run(*arguments):
-        said = CliRunner().invoke(app, [*map(str, arguments), "--home", str(home)])
-        if said.exception is not None and not isinstance(said.exception, SystemExit):
-            raise said.exception
-        return said
-
-    return run
+    return lambda *arguments: invoke(app, *arguments, "--home", home)
 
 
 def tamper(home, *statements):

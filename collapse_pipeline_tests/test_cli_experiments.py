@@ -4,7 +4,6 @@ import json
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from collapse_pipeline.cli_experiments import ALL_LINKS, add_to
 from collapse_pipeline.defs import experimenting
@@ -36,17 +35,12 @@ def home(gated_home, monkeypatch):
 
 
 @pytest.fixture
-def cli(monkeypatch, home):
-    """Runs a command in this process; errors are raised as they are."""
-    monkeypatch.setenv("COLUMNS", "200")
+def cli(home, invoke):
+    """Runs an experiment of a home on one night, in this process."""
+    night = ("--night", NIGHTS[1], "--workers", 1, "--home", home)
 
-    def run(*arguments):
-        command, corpus, *more = arguments
-        asked = [command, corpus, "--night", NIGHTS[1], "--workers", 1, "--home", home, *more]
-        said = CliRunner().invoke(app, ["experiment", *map(str, asked)])
-        if said.exception is not None and not isinstance(said.exception, SystemExit):
-            raise said.exception
-        return said
+    def run(command, corpus, *more):
+        return invoke(app, "experiment", command, corpus, *night, *more)
 
     return run
 

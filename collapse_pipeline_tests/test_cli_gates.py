@@ -1,10 +1,10 @@
 """The commands on gates: what they say, and how they end."""
 
 import json
+from functools import partial
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from collapse_pipeline.cli_gates import add_to
 from collapse_pipeline.defs import replicates
@@ -28,17 +28,8 @@ add_to(app)
 
 
 @pytest.fixture
-def cli(monkeypatch):
-    """Runs a command in this process; errors are raised as they are."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments):
-        said = CliRunner().invoke(app, [*map(str, arguments)])
-        if said.exception is not None and not isinstance(said.exception, SystemExit):
-            raise said.exception
-        return said
-
-    return run
+def cli(invoke):
+    return partial(invoke, app)
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """The command on laws: what it says, and how it ends."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from collapse_pipeline import cli_laws
 from collapse_pipeline.errors import BadInputError
@@ -17,17 +17,8 @@ cli_laws.add_to(app)
 
 
 @pytest.fixture
-def cli(monkeypatch):
-    """Runs the command in this process; errors are raised as they are."""
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments):
-        said = CliRunner().invoke(app, [*map(str, arguments)])
-        if said.exception is not None and not isinstance(said.exception, SystemExit):
-            raise said.exception
-        return said
-
-    return run
+def cli(invoke):
+    return partial(invoke, app)
 
 
 @pytest.fixture

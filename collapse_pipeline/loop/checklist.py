@@ -86,10 +86,10 @@ class Row(Frozen):
 class Wanted(Frozen):
     """What the checklist is run for."""
 
-    share: float | None = None  # synthetic share that is asked for, where it is to be raised
     as_of: str  # the day
-    review_rows: int = 50  # what a required review takes
-    experiment_days: int = 90  # an older experiment is no evidence
+    review_rows: int  # what a required review takes
+    experiment_days: int  # an older experiment is no evidence
+    share: float | None = None  # synthetic share that is asked for, where it is to be raised
 
 
 def checklist(

@@ -78,7 +78,7 @@ def rows(subject=..., values=VALUES, pins=PINS, ledger=None, shares=None, **want
         (ledger or Decisions()).state(),
         pins,
         shares or {},
-        Wanted(as_of=NIGHT, **wanted),
+        Wanted(as_of=NIGHT, review_rows=50, experiment_days=90, **wanted),
     )
     return {row.dimension: row for row in found}
 
