@@ -79,3 +79,10 @@ def banking77(shared_data: Path, rows: int = 1000) -> tuple[Parts, pa.Table]:
         suites=suite_of(split("test", 300)),
     )
     return parts, split("train", rows)
+
+
+def ungoverned(parts: Parts) -> Parts:
+    """The same with a mix of synthetic rows alone, and a judge that accepts all."""
+    policy = {"regime": "replace", "synthetic_cap": 1.0, "human_floor": 0.0, "depth_limit": 9}
+    mix = parts.mix.model_copy(update=policy | {"synthetic_weight": 1.0})
+    return replace(parts, mix=mix, judge=JudgePolicy(enforce=False))

@@ -20,11 +20,10 @@ from collapse_pipeline.loop.calibrate import (
 from collapse_pipeline.loop.chain import subsample, turns
 from collapse_pipeline.loop.decide import Limit, Measured, Past, decide
 from collapse_pipeline.loop.gate import Bound, Condition, Gate
-from collapse_pipeline.loop.judge import JudgePolicy
 from collapse_pipeline.loop.limits import Allotment, allot, prediction_limit
 from collapse_pipeline.metrics.evidence import Need
 from collapse_pipeline.records import DROPPED_BATCH, SuiteRecord, samples_table
-from collapse_pipeline_tests.loop.chains import banking77, parts_of, suite_of, toy_human
+from collapse_pipeline_tests.loop.chains import banking77, parts_of, suite_of, toy_human, ungoverned
 from collapse_pipeline_tests.samples import human_table, written_row, written_table
 
 VALUES = (0.11, 0.12, 0.10, 0.13, 0.12, 0.11, 0.09, 0.12, 0.10)
@@ -290,16 +289,7 @@ def test_banking77_s_null_lets_a_healthy_night_pass_and_stops_a_collapsed_one(sh
         return {f.gate.name for f in decide(gates, found, known, Past({}, {}, {})) if f.blocks}
 
     assert fired(night(100, share=1.0)) == set()
-    policy = parts.mix.model_copy(
-        update={
-            "regime": "replace",
-            "synthetic_cap": 1.0,
-            "human_floor": 0.0,
-            "depth_limit": 9,
-            "synthetic_weight": 1.0,
-        }
-    )
-    loose = replace(parts, mix=policy, judge=JudgePolicy(enforce=False))
+    loose = ungoverned(parts)
     first, _, third = islice(turns(loose, human, 7, governed=False), 3)
     young, old = (
         fired(figures(loose, human, turn, [], gates, applies[:2], suites, 400, 7))

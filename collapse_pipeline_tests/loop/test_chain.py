@@ -14,7 +14,7 @@ from collapse_pipeline.loop.judge import JudgePolicy, rejected
 from collapse_pipeline.loop.mix import MixPolicy
 from collapse_pipeline.metrics.fluency import perplexity
 from collapse_pipeline.records import HUMAN, table_digest
-from collapse_pipeline_tests.loop.chains import banking77, parts_of, toy_human
+from collapse_pipeline_tests.loop.chains import banking77, parts_of, toy_human, ungoverned
 from collapse_pipeline_tests.samples import human_table
 
 
@@ -123,16 +123,7 @@ def test_banking77_stays_healthy_under_the_default_mix_and_collapses_under_repla
     parts, human = banking77(shared_data)
     suite = parts.suites
     healthy = [loss(turn, suite) for turn in islice(turns(parts, human, seed=3), 3)]
-    policy = parts.mix.model_copy(
-        update={
-            "regime": "replace",
-            "synthetic_cap": 1.0,
-            "human_floor": 0.0,
-            "depth_limit": 9,
-            "synthetic_weight": 1.0,
-        }
-    )
-    loose = replace(parts, mix=policy, judge=JudgePolicy(enforce=False))
+    loose = ungoverned(parts)
     replaced = list(islice(turns(loose, human, seed=3, governed=False), 3))
     collapsed = [loss(turn, suite) for turn in replaced]
     assert max(healthy) < 1.2 * healthy[0]
